@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ports: what a unit reads and writes on the bus.
+
+Declared on the class, one line a port; each instance of the unit holds its own bound port under
+the same name. Topics are written from the system root (``world/sun``), ``~`` is the unit's own
+namespace and name, and a leading ``/`` is kept for the few names that ROS 2 makes absolute.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from lupex_nodes.bus.records import Schema
+from lupex_nodes.bus.stamps import SECOND
+
+
+class Qos(Enum):
+    """The four classes of quality of service: (reliable, transient local, depth)."""
+
+    COMMAND = (True, False, 50)
+    STATE = (True, True, 1)
+    TELEMETRY = (True, False, 10)
+    SENSOR = (False, False, 5)
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the barrier counts the messages."""
+        return self.value[0]
+
+    @property
+    def latched(self) -> bool:
+        """Whether a late joiner gets the last message."""
+        return self.value[1]
+
+    @property
+    def depth(self) -> int:
+        """How many messages the middleware keeps."""
+        return self.value[2]
+
+
+@dataclass(frozen=True)
+class Input:
+    """A topic that a unit reads.
+
+    ``queue`` 0 keeps the latest value and its age; a positive number keeps that many messages
+    until ``drain`` takes them, and what does not fit is counted and an event. ``wake`` makes the
+    unit due at the next tick after a message. A topic may hold ``*``: then it is every output of
+    the system that matches, and ``values`` holds the latest by the publishing unit's name.
+    """
+
+    topic: str
+    message_type: type
+    qos: Qos = Qos.TELEMETRY
+    queue: int = 0
+    wake: bool = False
+    schema: Schema | None = None
+
+    @property
+    def many(self) -> bool:
+        """Whether the topic is a pattern."""
+        return "*" in self.topic
+
+
+@dataclass(frozen=True)
+class Output:
+    """A topic that a unit writes; a record when it has a schema."""
+
+    topic: str
+    message_type: type
+    qos: Qos = Qos.TELEMETRY
+    schema: Schema | None = None
+    frame_id: str = ""
+
+
+@dataclass
+class InPort:
+    """An input of one unit instance. Only the host delivers; only the unit's step reads."""
+
+    spec: Input
+    value: Any = None
+    time: int | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    overflows: int = 0
+    _queue: deque[Any] = field(default_factory=deque)
+
+    def deliver(self, message: Any, time: int, source: str) -> bool:
+        """Take a message published at ``time`` (ns); return False when the queue is full."""
+        self.value = message
+        self.time = time
+        if self.spec.many:
+            self.values[source] = message
+        if not self.spec.queue:
+            return True
+        self._queue.append(message)
+        if len(self._queue) > self.spec.queue:
+            self._queue.popleft()
+            self.overflows += 1
+            return False
+        return True
+
+    def drain(self) -> list[Any]:
+        """Take every message that came since the last call, oldest first."""
+        messages = list(self._queue)
+        self._queue.clear()
+        return messages
+
+    def age_s(self, now: int) -> float:
+        """Seconds since the latest message was published; infinite before the first."""
+        return float("inf") if self.time is None else (now - self.time) / SECOND
+
+    def row(self) -> Any:
+        """Read the first row of the latest record, or None before the first message."""
+        return None if self.value is None else self.spec.schema.row(self.value)  # type: ignore[union-attr]
+
+    def rows(self) -> np.ndarray | None:
+        """View all rows of the latest record, or None before the first message."""
+        return None if self.value is None else self.spec.schema.rows(self.value)  # type: ignore[union-attr]
+
+
+class OutPort:
+    """An output of one unit instance: what it publishes goes out after the tick."""
+
+    __slots__ = ("_emit", "spec", "topic")
+
+    def __init__(self, spec: Output, topic: str, emit: Callable[[OutPort, Any], None]) -> None:
+        self.spec = spec
+        self.topic = topic
+        self._emit = emit
+
+    def publish(self, message: Any) -> None:
+        """Hand a message to the bus, which owns it from then on."""
+        self._emit(self, message)
+
+    def publish_rows(self, now: int, rows: np.ndarray | Sequence[tuple]) -> None:
+        """Publish a record of ``rows`` (structured array or list of tuples)."""
+        schema: Any = self.spec.schema
+        self._emit(self, schema.message(now, rows, self.spec.frame_id))

@@ -1,0 +1,490 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A slot: the place of one unit on the bus, and the rules that are the same in every host.
+
+At a tick the slot (a) follows its power channel and starts queued commands, (b) steps its unit
+when due, (c) leaves in ``outbox`` and ``calls`` what the host shall carry. The host delivers what
+was published at earlier ticks before it calls ``tick``; nothing else reaches the unit.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import PointCloud2
+
+from lupex_nodes.bus.commands import RUNNING, Call, Command, CommandFailed, Pending, Stage
+from lupex_nodes.bus.faults import PortFault
+from lupex_nodes.bus.messages import ERROR, OK, WARN, status_message
+from lupex_nodes.bus.parameters import Parameters, Refused, build, updated
+from lupex_nodes.bus.ports import InPort, Input, OutPort, Output, Qos
+from lupex_nodes.bus.records import RecordError, view
+from lupex_nodes.bus.stamps import SECOND, seconds
+from lupex_nodes.bus.unit import Context, Unit, commands, ports, topic_of
+
+NEVER = 1 << 62
+DIAGNOSTICS = "/diagnostics"
+EVENTS = "events"
+COMMANDS = "commands"
+HOUSEKEEPING_VALUES = 10
+
+
+class State(Enum):
+    """Whether a slot's unit works."""
+
+    INACTIVE = "inactive"
+    ACTIVE = "active"
+    UNPOWERED = "unpowered"
+    FAILED = "failed"
+
+
+class Emission(NamedTuple):
+    """A message on its way to the bus."""
+
+    topic: str
+    qos: Qos
+    message_type: type
+    message: Any
+    source: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a slot is in the system: what system.yaml says of one instance."""
+
+    name: str
+    namespace: str
+    unit_class: type[Unit]
+    channel: str | None = None
+    channels_topic: str | None = None
+    feeds: tuple[str, ...] = ()
+    matches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def outputs(self) -> dict[str, Output]:
+        """Return the unit's outputs by topic."""
+        return {
+            topic_of(port.topic, self.namespace, self.name): port
+            for _, port in ports(self.unit_class, Output)
+        }
+
+    def inputs(self) -> dict[str, Input]:
+        """Return the unit's inputs by topic or pattern."""
+        return {
+            topic_of(port.topic, self.namespace, self.name): port
+            for _, port in ports(self.unit_class, Input)
+        }
+
+    def subscriptions(self) -> dict[str, Input]:
+        """Return what the slot subscribes to by topic: inputs, patterns resolved, its channel."""
+        found: dict[str, Input] = {}
+        if self.channels_topic:
+            found[self.channels_topic] = Input(self.channels_topic, PointCloud2, Qos.STATE)
+        for topic, port in self.inputs().items():
+            for match in self.matches.get(topic, (topic,)):
+                found[match] = port
+        return found
+
+    def commands(self) -> dict[str, Command]:
+        """Return the unit's commands by name, those of every unit included."""
+        return {**COMMON, **commands(self.unit_class, self.feeds)}
+
+
+COMMON = {
+    name: Command(name, description, None, "")
+    for name, description in {
+        "noop": "does nothing but answer",
+        "reset": "switches the unit off and on",
+        "reset_counters": "sets the counters of commands to zero",
+    }.items()
+}
+
+
+@dataclass
+class Counters:
+    """What a slot counts of its commands."""
+
+    accepted: int = 0
+    rejected: int = 0
+
+
+@dataclass
+class Slot:
+    """One unit on the bus; see the module."""
+
+    place: Place
+    seed: int
+    values: Mapping[str, Any] = field(default_factory=dict)
+    housekeeping_period_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        unit_class = self.place.unit_class
+        self.name = self.place.name
+        self.parameters: Parameters = build(unit_class.Parameters, dict(self.values))
+        self.degradation: Parameters = unit_class.Degradation()
+        self.commands = self.place.commands()
+        self.counters = Counters()
+        self.state = State.INACTIVE
+        self.powered = True
+        self.due = NEVER
+        self.woken = False
+        self.outbox: list[Emission] = []
+        self.calls: list[Call] = []
+        self.unit: Unit | None = None
+        self.port_faults: dict[str, PortFault] = {}
+        self._activation = 0
+        self._failure = ""
+        self._now = 0
+        self._unit_due = NEVER
+        self._housekeeping_due = NEVER
+        self._level = OK
+        self._queue: deque[Pending] = deque()
+        self._running: Pending | None = None
+        self._command_count = 0
+        self._inputs: dict[str, list[InPort]] = {}
+        self._latched: dict[str, tuple[Any, int, str]] = {}
+        self._new_parameters = False
+        self._reset = False
+        self._switched = False
+
+    # --- what the host calls ---------------------------------------------------------------
+
+    def activate(self, now: int) -> None:
+        """Bring the unit up at ``now``; it steps at the same tick."""
+        self._now = now
+        if not self.powered:
+            raise Refused(f"channel {self.place.channel} is off: switch it on first")
+        if self.state is State.ACTIVE:
+            return
+        self._activation += 1
+        context = Context(
+            name=self.name,
+            namespace=self.place.namespace,
+            seed=self.seed,
+            activation=self._activation,
+            parameters=self.parameters,
+            degradation=self.degradation,
+            channels=self.place.feeds,
+            emit=self._emit,
+            event=self._event,
+            call=self.calls.append,
+            finish=self._finish,
+            progress=self._progress,
+        )
+        self._failure = ""
+        try:
+            self.unit = self.place.unit_class(context)
+        except Exception as error:
+            self._fail(error)
+            return
+        self._inputs = context.inputs
+        for pattern, topics in self.place.matches.items():
+            bound = self._inputs.pop(pattern)
+            for topic in topics:
+                self._inputs.setdefault(topic, []).extend(bound)
+        for topic, (message, time, source) in self._latched.items():
+            self._hand(topic, message, time, source)
+        self.state = State.ACTIVE
+        self.due = self._unit_due = self._housekeeping_due = now
+
+    def deactivate(self, state: State = State.INACTIVE) -> None:
+        """Drop the unit with its queues and running command."""
+        self.unit = None
+        self._inputs = {}
+        self._queue.clear()
+        if self._running:
+            self._finish(False, f"{self.name} went {state.value}")
+        self.state = state
+        self.due = self._unit_due = NEVER
+        self._housekeeping_due = NEVER if state is not State.FAILED else self._now
+
+    def clock_jumped_back(self, now: int) -> None:
+        """Start over after the clock went back: the unit's state belongs to another time."""
+        self._latched.clear()
+        for fault in self.port_faults.values():
+            fault.release(NEVER)
+        if self.state is State.ACTIVE:
+            self.deactivate()
+            self.activate(now)
+            self._event(WARN, "CLOCK_BACK", "The clock went back and the unit was reset.", {})
+
+    def deliver(self, topic: str, qos: Qos, message: Any, time: int, source: str) -> None:
+        """Take a message that was published at ``time`` on a topic this slot reads."""
+        if topic == self.place.channels_topic:
+            try:
+                self._power(bool(view(message)[0][self.place.channel]))
+            except (RecordError, IndexError, ValueError):
+                self._refuse_input(topic, f"it has no state of channel {self.place.channel}")
+        if qos.latched:
+            self._latched[topic] = (message, time, source)
+        self._hand(topic, message, time, source)
+
+    def request(self, name: str, values: Mapping[str, Any], source: str) -> tuple[bool, str]:
+        """Accept or refuse a command; return its id, or the reason as one sentence."""
+        arguments = dict(values)
+        command = self.commands.get(name)
+        try:
+            if command is None:
+                raise Refused(
+                    f"{self.name} has no command {name}; it has {', '.join(sorted(self.commands))}"
+                )
+            if not self.powered:
+                raise Refused(f"channel {self.place.channel} is off: switch it on first")
+            if self.state is State.FAILED and name != "reset":
+                raise Refused(f"{self.name} has failed ({self._failure}): reset it first")
+            if self.state is State.INACTIVE:
+                raise Refused(f"{self.name} is inactive: activate it first")
+            parsed = command.parse(arguments)
+            if self._running and command.method and not command.interrupts:
+                raise Refused(self._busy(self._running))
+        except Refused as reason:
+            self.counters.rejected += 1
+            self._report(name, "", source, Stage.ACCEPTANCE, False, str(reason), 0.0, arguments)
+            return False, str(reason)
+        self.counters.accepted += 1
+        self._command_count += 1
+        command_id = f"{self.name}-{self._activation}-{self._command_count}"
+        self._queue.append(Pending(command, parsed, arguments, command_id, source))
+        self._report(name, command_id, source, Stage.ACCEPTANCE, True, "", 0.0, arguments)
+        self.woken = True
+        return True, command_id
+
+    def set_parameters(self, changes: Mapping[str, Any], *, check_only: bool = False) -> None:
+        """Change parameters as one, seen by the unit at its next tick; raise Refused and keep."""
+        new = updated(self.parameters, dict(changes), self.state is State.ACTIVE)
+        if not check_only:
+            self.parameters = new
+            self._new_parameters = True
+            self.woken = True
+
+    def degrade(self, changes: Mapping[str, Any]) -> None:
+        """Change what a physical fault changes; no change at all restores the defaults."""
+        model = type(self.degradation)
+        current = self.degradation.model_dump() if changes else {}
+        self.degradation = build(model, {**current, **changes})
+        if self.unit:
+            self.unit.degradation = self.degradation
+
+    def inject(self, topic: str, fault: PortFault | None) -> None:
+        """Put a fault on an output, or take it off with None; what it held goes out."""
+        if topic not in self.place.outputs():
+            known = ", ".join(sorted(self.place.outputs()))
+            raise Refused(f"{self.name} has no output {topic}; it has {known}")
+        old = self.port_faults.pop(topic, None)
+        if old:
+            self._release(topic, old, NEVER)
+        if fault:
+            self.port_faults[topic] = fault
+
+    def tick(self, now: int) -> None:
+        """Run one tick of this slot; see the module."""
+        self._now = now
+        if self._switched or self._reset:
+            self._switch(now)
+        if self.state is State.ACTIVE:
+            self._work(now)
+        if self._housekeeping_due <= now:
+            self._heartbeat(now)
+        self.woken = bool(self._queue) or self._reset
+        self.due = min(self._unit_due, self._housekeeping_due)
+        for topic, fault in self.port_faults.items():
+            self._release(topic, fault, now)
+            held = fault.due()
+            if held is not None:
+                self.due = min(self.due, held)
+
+    # --- inside ----------------------------------------------------------------------------
+
+    def _work(self, now: int) -> None:
+        unit = self.unit
+        assert unit is not None
+        try:
+            if self._new_parameters:
+                unit.parameters = self.parameters
+                unit.parameters_changed()
+                self._new_parameters = False
+            if self._queue:
+                self._start_commands(now, unit)
+            if self._unit_due <= now or self.woken:
+                due = unit.step(now)
+                period = now + seconds(unit.period_s) if due is None else due
+                if period <= now:
+                    raise ValueError(f"{self.name} asked for a next step that is not after now")
+                self._unit_due = min(period, now + seconds(unit.max_period_s))
+            if unit.health[0] != self._level:
+                self._housekeeping_due = now
+        except Exception as error:
+            self._fail(error)
+
+    def _start_commands(self, now: int, unit: Unit) -> None:
+        while self._queue:
+            pending = self._queue.popleft()
+            command = pending.command
+            if self._running and command.method:
+                if not command.interrupts:
+                    self._report_pending(pending, Stage.START, False, self._busy(self._running))
+                    continue
+                self._finish(False, f"ended by {command.name}")
+            try:
+                result = self._start(now, unit, pending)
+            except CommandFailed as failure:
+                self._report_pending(pending, Stage.START, False, str(failure))
+                continue
+            self._report_pending(pending, Stage.START, True, "")
+            if result is RUNNING:
+                self._running = pending
+            else:
+                pending.progress = 1.0
+                self._report_pending(pending, Stage.COMPLETION, True, "")
+
+    def _busy(self, running: Pending) -> str:
+        return (
+            f"{self.name} is busy with {running.command.name} ({running.command_id}): "
+            "wait for its end or stop it"
+        )
+
+    def _start(self, now: int, unit: Unit, pending: Pending) -> Any:
+        command = pending.command
+        if command.name == "reset":
+            self._reset = True
+        elif command.name == "reset_counters":
+            self.counters = Counters()
+        elif command.method:
+            extra = () if command.channel is None else (command.channel,)
+            return getattr(unit, command.method)(now, pending.arguments, *extra)
+        return None
+
+    def _switch(self, now: int) -> None:
+        """Follow the power channel, or carry out a reset: off and on."""
+        self._switched = False
+        if self._reset and self.powered:
+            self._reset = False
+            self.deactivate()
+            self.activate(now)
+            self._event(OK, "RESET", "The unit was reset.", {"activation": self._activation})
+        elif not self.powered and self.state is not State.UNPOWERED:
+            self.deactivate(State.UNPOWERED)
+        elif self.powered and self.state is State.UNPOWERED:
+            self.state = State.INACTIVE
+            self.activate(now)
+
+    def _power(self, on: bool) -> None:
+        if on != self.powered:
+            self.powered = on
+            self._switched = self.woken = True
+
+    def _hand(self, topic: str, message: Any, time: int, source: str) -> None:
+        for port in self._inputs.get(topic, ()):
+            schema = port.spec.schema
+            if schema and not schema.fits(message):
+                self._refuse_input(topic, f"it is not the record {schema.name}")
+                continue
+            if not port.deliver(message, time, source):
+                self._event(
+                    WARN,
+                    "INPUT_OVERFLOW",
+                    f"A message on {topic} was lost because the queue of {self.name} was full.",
+                    {"topic": topic, "lost": port.overflows},
+                )
+            if port.spec.wake:
+                self.woken = True
+
+    def _refuse_input(self, topic: str, reason: str) -> None:
+        sentence = f"A message on {topic} was not used: {reason}."
+        self._event(WARN, "INPUT_REFUSED", sentence, {"topic": topic})
+
+    def _emit(self, port: OutPort, message: Any) -> None:
+        fault = self.port_faults.get(port.topic)
+        for each in fault.take(self._now, message) if fault else (message,):
+            self._put(port.topic, port.spec.qos, port.spec.message_type, each)
+
+    def _release(self, topic: str, fault: PortFault, now: int) -> None:
+        spec = self.place.outputs()[topic]
+        for message in fault.release(now):
+            self._put(topic, spec.qos, spec.message_type, message)
+
+    def _put(self, topic: str, qos: Qos, message_type: type, message: Any) -> None:
+        self.outbox.append(Emission(topic, qos, message_type, message, self.name))
+
+    def _event(
+        self, level: bytes, event_id: str, sentence: str, values: Mapping[str, Any]
+    ) -> None:
+        message = status_message(self._now, self.name, event_id, level, sentence, dict(values))
+        self._put(EVENTS, Qos.COMMAND, DiagnosticArray, message)
+
+    def _fail(self, error: Exception) -> None:
+        """Make the unit safe after an exception of its own code: inactive until reset."""
+        self._failure = f"{type(error).__name__}: {error}"
+        origin = traceback.extract_tb(error.__traceback__)[-1]
+        self._event(
+            ERROR,
+            "UNIT_FAILED",
+            f"{self.name} raised {self._failure} and is inactive until reset.",
+            {"where": f"{origin.name}, line {origin.lineno}"},
+        )
+        self.deactivate(State.FAILED)
+
+    def _heartbeat(self, now: int) -> None:
+        unit = self.unit
+        if unit is None:
+            level, sentence, values = ERROR, self._failure, {}
+        else:
+            try:
+                level, sentence = unit.health
+                values = {"mode": unit.mode, **unit.housekeeping()}
+            except Exception as error:
+                self._fail(error)
+                level, sentence, values = ERROR, self._failure, {}
+        values["commands_accepted"] = self.counters.accepted
+        values["commands_rejected"] = self.counters.rejected
+        message = status_message(now, self.name, "housekeeping", level, sentence, values)
+        self._put(DIAGNOSTICS, Qos.TELEMETRY, DiagnosticArray, message)
+        self._level = level
+        period = seconds(self.housekeeping_period_s)
+        self._housekeeping_due = now + period - now % period
+
+    def _finish(self, success: bool, reason: str) -> None:
+        if self._running:
+            pending, self._running = self._running, None
+            pending.progress = 1.0 if success else pending.progress
+            self._report_pending(pending, Stage.COMPLETION, success, reason)
+
+    def _progress(self, fraction: float) -> None:
+        pending = self._running
+        if pending and self._now - pending.progress_time >= SECOND:
+            pending.progress = fraction
+            pending.progress_time = self._now
+            self._report_pending(pending, Stage.PROGRESS, True, "")
+
+    def _report_pending(self, p: Pending, stage: Stage, success: bool, reason: str) -> None:
+        self._report(
+            p.command.name, p.command_id, p.source, stage, success, reason, p.progress, p.values
+        )
+
+    def _report(
+        self,
+        name: str,
+        command_id: str,
+        source: str,
+        stage: Stage,
+        success: bool,
+        reason: str,
+        progress: float,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        values = {
+            "command_id": command_id,
+            "source": source,
+            "stage": stage.value,
+            "success": success,
+            "progress": progress,
+            "arguments": " ".join(f"{key}={value}" for key, value in arguments.items()),
+        }
+        level = OK if success else WARN
+        sentence = reason or f"{stage.value} successful"
+        message = status_message(self._now, self.name, name, level, sentence, values)
+        self._put(COMMANDS, Qos.COMMAND, DiagnosticArray, message)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Time on the bus: int nanoseconds of UTC since 1970."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from builtin_interfaces.msg import Time
+
+SECOND = 1_000_000_000
+#: The last moment a 32-bit stamp can carry is 2038-01-19T03:14:07Z; a day is kept for the margin.
+LAST_EPOCH = int(datetime(2038, 1, 18, tzinfo=UTC).timestamp()) * SECOND
+
+
+class EpochError(ValueError):
+    """A time that the bus's 32-bit stamps cannot carry."""
+
+
+def check_epoch(now: int) -> int:
+    """Return ``now`` (ns) if a message stamp can carry it, else raise :class:`EpochError`."""
+    if not 0 <= now <= LAST_EPOCH:
+        raise EpochError(
+            f"time {now / SECOND:.0f} s is outside 1970-01-01 to 2038-01-18, which message stamps "
+            "can carry: choose a start and duration within these dates"
+        )
+    return now
+
+
+def seconds(duration_s: float) -> int:
+    """Turn a duration in seconds into ns."""
+    return round(duration_s * SECOND)
+
+
+def to_stamp(now: int) -> Time:
+    """Turn ns into a message stamp."""
+    stamp = Time()
+    stamp.sec, stamp.nanosec = divmod(now, SECOND)
+    return stamp
+
+
+def from_stamp(stamp: Time) -> int:
+    """Turn a message stamp into ns."""
+    return stamp.sec * SECOND + stamp.nanosec
+
+
+def iso(now: int) -> str:
+    """Write ns as ISO 8601 UTC with milliseconds."""
+    moment = datetime.fromtimestamp(now // SECOND, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{now % SECOND // 1_000_000:03d}Z"

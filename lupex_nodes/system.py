@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The system: which units there are, where they run, and what connects them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS, Place
+from lupex_nodes.bus.unit import Unit
+from lupex_nodes.share import share_path
+
+COMPOSITIONS = ("all", "vehicle", "unit")
+#: Topics on which every slot publishes; all others have one publisher.
+SHARED_TOPICS = (DIAGNOSTICS, EVENTS, COMMANDS)
+
+
+class SystemFileError(ValueError):
+    """A list of units that does not make a system."""
+
+
+@dataclass(frozen=True)
+class UnitEntry:
+    """One line of system.yaml; ``supply`` is the power unit that feeds ``channel``."""
+
+    name: str
+    class_path: str
+    namespace: str
+    process: str
+    supply: str | None = None
+    channel: str | None = None
+
+    def load(self) -> type[Unit]:
+        """Import the unit's class."""
+        module, _, name = self.class_path.partition(":")
+        return getattr(import_module(module), name)
+
+
+@dataclass(frozen=True)
+class System:
+    """The units of the system and the graph between them."""
+
+    units: tuple[UnitEntry, ...]
+
+    def entry(self, name: str) -> UnitEntry:
+        """Return the entry of a unit by its leaf name."""
+        for entry in self.units:
+            if entry.name == name:
+                return entry
+        known = ", ".join(entry.name for entry in self.units)
+        raise SystemFileError(f"there is no unit {name}; the units are {known}")
+
+    def processes(self, composition: str) -> dict[str, list[str]]:
+        """Return the process names of a composition and the units in each, in system order."""
+        if composition not in COMPOSITIONS:
+            raise SystemFileError(
+                f"composition {composition} is unknown: choose one of {', '.join(COMPOSITIONS)}"
+            )
+        members: dict[str, list[str]] = {}
+        for unit in self.units:
+            process = {"all": "lupex", "vehicle": unit.process, "unit": unit.name}[composition]
+            members.setdefault(process, []).append(unit.name)
+        return members
+
+    def subset(self, names: Sequence[str]) -> System:
+        """Return the system of the named units alone."""
+        chosen = [self.entry(name) for name in names]
+        return System(tuple(chosen))
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Return each unit's place, sorted by name: the order in which ticks run."""
+        classes = {entry.name: entry.load() for entry in self.units}
+        bare = {
+            entry.name: Place(entry.name, entry.namespace, classes[entry.name])
+            for entry in self.units
+        }
+        published = [topic for place in bare.values() for topic in place.outputs()]
+        places = {}
+        for entry in sorted(self.units, key=lambda each: each.name):
+            inputs = bare[entry.name].inputs()
+            supply = next((u for u in self.units if u.name == entry.supply), None)
+            places[entry.name] = Place(
+                entry.name,
+                entry.namespace,
+                classes[entry.name],
+                entry.channel,
+                f"{supply.namespace}/{supply.name}/channels" if supply else None,
+                tuple(dict.fromkeys(
+                    u.channel for u in self.units if u.supply == entry.name and u.channel
+                )),
+                {
+                    pattern: tuple(t for t in published if fnmatchcase(t, pattern))
+                    for pattern, port in inputs.items() if port.many
+                },
+            )
+        return places
+
+    @cached_property
+    def publishers(self) -> dict[str, list[str]]:
+        """Return the units that publish each topic."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for place in self.places.values():
+            for topic in (*place.outputs(), *SHARED_TOPICS):
+                found[topic].append(place.name)
+        return dict(found)
+
+    @cached_property
+    def subscribers(self) -> dict[str, list[str]]:
+        """Return the units that read each topic."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for place in self.places.values():
+            for topic in place.subscriptions():
+                found[topic].append(place.name)
+        return dict(found)
+
+
+def load_system(path: Path | None = None) -> System:
+    """Read system.yaml; the one installed with the package when no path is given."""
+    path = path or share_path("config/system.yaml")
+    try:
+        lines = yaml.safe_load(path.read_text())["units"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise SystemFileError(f"{path} cannot be read as a list of units: {error}") from None
+    units = tuple(_entry(line, number, path) for number, line in enumerate(lines, 1))
+    _check(units, path)
+    return System(units)
+
+
+def _entry(line: Any, number: int, path: Path) -> UnitEntry:
+    required = {"name", "class", "namespace", "process"}
+    if not isinstance(line, dict) or not required <= set(line) <= required | {"channel"}:
+        raise SystemFileError(
+            f"unit {number} in {path} must have name, class, namespace, process and may have "
+            "channel, nothing else"
+        )
+    supply, _, channel = (line.get("channel") or "").partition("/")
+    return UnitEntry(
+        line["name"],
+        line["class"],
+        line["namespace"],
+        line["process"],
+        supply or None,
+        channel or None,
+    )
+
+
+def _check(units: Sequence[UnitEntry], path: Path) -> None:
+    names = [unit.name for unit in units]
+    for name in names:
+        if names.count(name) > 1:
+            raise SystemFileError(f"the unit name {name} stands twice in {path}: names are unique")
+    for unit in units:
+        if unit.supply and (unit.supply not in names or not unit.channel):
+            raise SystemFileError(
+                f"channel of {unit.name} in {path} must be SUPPLY/CHANNEL with a unit as supply"
+            )
