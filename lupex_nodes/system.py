@@ -16,7 +16,7 @@ import yaml
 
 from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS, Place
 from lupex_nodes.bus.unit import Unit
-from lupex_nodes.share import share_path
+from lupex_nodes.share import share_file
 
 COMPOSITIONS = ("all", "vehicle", "unit")
 #: Topics on which every slot publishes; all others have one publisher.
@@ -125,7 +125,7 @@ class System:
 
 def load_system(path: Path | None = None) -> System:
     """Read system.yaml; the one installed with the package when no path is given."""
-    path = path or share_path("config/system.yaml")
+    path = path or share_file("config/system.yaml")
     try:
         lines = yaml.safe_load(path.read_text())["units"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
