@@ -1,0 +1,572 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Water deposit under a rover's track, from the raw record of its neutron spectrometer.
+
+The rover first stands on ground declared dry, which gives the dry rate, then drives survey
+lines. A disc-shaped deposit lowers the epithermal rate along the track to
+
+    gain [dry (1 - A G(d, radius)) + background]
+
+with G the share of the detector's footprint that the disc fills. Its centre, radius and depth A
+of suppression are inferred together (Poisson likelihood, posterior summed over a lattice), so
+that what the track can't tell apart, such as left from right of a single crossing, is in the
+errors. The retrieval knows the prior of the physical constants, never their values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from lupex_nodes.models.neutron import (
+    DETECTOR_HEIGHT_M,
+    REFERENCE_TEMPERATURE_K,
+    TEMPERATURE_COEFFICIENT_PER_K,
+    Array,
+    DiscFractionTable,
+    NeutronPrior,
+    apparent_water,
+    epithermal_ratio,
+    response_within,
+    thermal_ratio,
+    tube_gain,
+)
+
+RAW_DTYPE = np.dtype(
+    [
+        ("time_s", "f8"),
+        ("x_m", "f4"),
+        ("y_m", "f4"),
+        ("epithermal_counts", "u4"),
+        ("thermal_counts", "u4"),
+        ("live_time_s", "f4"),
+        ("tube_temperature_k", "f4"),
+        ("segment", "u1"),
+    ]
+)
+STANDING, SURVEY = 0, 1
+
+_CENTRES = 1300
+_RADII = 15
+_KEPT_NODES = 500
+_LEVELS = 4
+_ENOUGH_NODES = 150.0
+_Z95 = 1.6449
+
+
+@dataclass(frozen=True)
+class RetrievalParameters:
+    """What the on-board product assumes; all defaults are assumed values."""
+
+    prior: NeutronPrior = field(default_factory=NeutronPrior)
+    detector_height_m: float = DETECTOR_HEIGHT_M
+    reference_temperature_k: float = REFERENCE_TEMPERATURE_K
+    temperature_coefficient_per_k: float = TEMPERATURE_COEFFICIENT_PER_K
+    temperature_coefficient_sigma_per_k: float = 1e-4
+    dry_rate_stability_sigma: float = 0.003
+    """Relative change of the dry rate from the standing place to the survey, 1 sigma."""
+    radius_min_m: float = 4.0
+    radius_max_m: float = 20.0
+    """The radius has a log-uniform prior between these."""
+    deviance_threshold: float = 25.0
+    limit_radius_m: float = 10.0
+    """Radius of the patch that the upper limit speaks of when nothing is detected."""
+    navigation_sigma_m: float = 0.3
+    bin_duration_s: float = 15.0
+    reference_water_wt_percent: tuple[float, ...] = (0.5, 1.0)
+    """Levels of apparent water for which the product states a probability."""
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """Product of one survey; 1-sigma errors; positions in the frame of the record.
+
+    When nothing is detected, position and radius are NaN, `possibilities` is empty, and the
+    estimate, its error and the limit are those of a patch of `limit_radius_m` whose centre may
+    be anywhere in the surveyed rectangle.
+    """
+
+    detected: bool
+    deviance: float
+    """Twice the log-likelihood ratio of the best disc to none."""
+    x_m: float
+    x_sigma_m: float
+    y_m: float
+    y_sigma_m: float
+    radius_m: float
+    radius_sigma_m: float
+    estimate_wt_percent: float
+    """Apparent water (1/R - 1)/k_e, R the footprint-weighted ratio at the patch centre."""
+    standard_error_wt_percent: float
+    upper_limit_wt_percent: float
+    """95 % of the posterior of the apparent water lies below."""
+    exceedance: tuple[float, ...]
+    """Probability that the apparent water is above each reference level."""
+    dry_rate_cps: float
+    """Epithermal rate of dry ground at the reference temperature, without background."""
+    dry_rate_sigma_cps: float
+    epithermal_ratio: float
+    """Of the patch alone, were it to fill the footprint; NaN when nothing is detected."""
+    epithermal_ratio_sigma: float
+    thermal_ratio: float
+    thermal_ratio_sigma: float
+    possibilities: Array
+    """(content wt%, cover g/cm2) of the 95 % highest-density set, shape (n, 2), densest first."""
+
+
+def product(raw: NDArray[np.void], parameters: RetrievalParameters | None = None) -> Deposit:
+    """Search the record (`RAW_DTYPE`, shape (n,)) of one standing and one survey for a deposit.
+
+    Raises ValueError when the record has no standing or no survey rows with live time.
+    """
+    parameters = parameters or RetrievalParameters()
+    survey = _bin_rows(raw, parameters)
+    area = _Area.around(survey.position_m, parameters)
+    nodes = _search(survey, area, parameters)
+    if nodes.deviance > parameters.deviance_threshold:
+        return _deposit_found(survey, area, nodes, parameters)
+    return _nothing_found(survey, area, nodes.deviance, parameters)
+
+
+def running_water(
+    raw_tail: NDArray[np.void],
+    dry_rate_cps: float,
+    dry_rate_sigma_cps: float,
+    parameters: RetrievalParameters | None = None,
+) -> tuple[float, float]:
+    """Apparent water (wt%) of the rows given, averaged over them, and its standard error.
+
+    `dry_rate_cps` is without background, as in `Deposit`. NaN, NaN when the rows hold no live
+    time or no counts above the background.
+    """
+    parameters = parameters or RetrievalParameters()
+    prior = parameters.prior
+    exposure = float(np.sum(_exposure(raw_tail, parameters)))
+    counts = float(np.sum(raw_tail["epithermal_counts"], dtype=float))
+    if exposure <= 0.0 or counts <= prior.background_cps * exposure:
+        return float("nan"), float("nan")
+    net = counts / exposure - prior.background_cps
+    water = float(apparent_water(net / dry_rate_cps, prior.k_e))
+    background_sigma = prior.background_sigma * prior.background_cps
+    net_variance = counts / exposure**2 + background_sigma**2
+    inverse_ratio_variance = (dry_rate_cps / net) ** 2 * (
+        net_variance / net**2 + (dry_rate_sigma_cps / dry_rate_cps) ** 2
+    )
+    variance = inverse_ratio_variance / prior.k_e**2 + (water * prior.k_e_sigma) ** 2
+    return water, float(np.sqrt(variance))
+
+
+# --- Record to bins --------------------------------------------------------------------------
+
+
+class _Channel(NamedTuple):
+    """Counts of one tube: in the bins of the track (n,) and, as weighted, while standing."""
+
+    counts: Array
+    standing_counts: float
+    standing_exposure_s: float
+
+    def dry_rate(self, exposure_s: Array) -> float:
+        """Rate with background (cps), were there no deposit at all."""
+        exposure = exposure_s.sum() + self.standing_exposure_s
+        return float((self.counts.sum() + self.standing_counts) / exposure)
+
+
+class _Survey(NamedTuple):
+    """Bins along the track: map position (n, 2), exposure at the reference gain (n,)."""
+
+    position_m: Array
+    exposure_s: Array
+    epithermal: _Channel
+    thermal: _Channel
+
+
+def _exposure(raw: NDArray[np.void], parameters: RetrievalParameters) -> Array:
+    gain = tube_gain(
+        raw["tube_temperature_k"],
+        parameters.reference_temperature_k,
+        parameters.temperature_coefficient_per_k,
+    )
+    return raw["live_time_s"] * gain
+
+
+def _bin_rows(raw: NDArray[np.void], parameters: RetrievalParameters) -> _Survey:
+    missing = [name for name in RAW_DTYPE.names or () if name not in (raw.dtype.names or ())]
+    if missing:
+        raise ValueError(f"the neutron record lacks {', '.join(missing)}; give it RAW_DTYPE.")
+    exposure = _exposure(raw, parameters)
+    standing = (raw["segment"] == STANDING) & (exposure > 0.0)
+    track = (raw["segment"] == SURVEY) & (exposure > 0.0)
+    track &= np.isfinite(raw["x_m"]) & np.isfinite(raw["y_m"])
+    if not standing.any():
+        raise ValueError("the neutron record has no live rows of segment 0; stand on dry ground.")
+    if not track.any():
+        raise ValueError("the neutron record has no live rows of segment 1; drive a survey.")
+
+    still, rows = raw[standing], raw[track]
+    warming = float(np.mean(rows["tube_temperature_k"]) - np.mean(still["tube_temperature_k"]))
+    unlike = np.hypot(
+        parameters.dry_rate_stability_sigma,
+        parameters.temperature_coefficient_sigma_per_k * warming,
+    )
+    period = np.floor(rows["time_s"] / parameters.bin_duration_s)
+    start = np.flatnonzero(np.r_[True, np.diff(period) != 0.0])
+
+    def binned(values: NDArray) -> Array:
+        return np.add.reduceat(values.astype(float), start)
+
+    def channel(name: str) -> _Channel:
+        # The standing is known to Poisson's law and to how well its ground and tube resemble
+        # those of the survey: it weighs as if it had been that much shorter.
+        counts = float(still[name].sum(dtype=float))
+        weight = 1.0 / (1.0 + unlike**2 * counts)
+        seconds = float(exposure[standing].sum())
+        return _Channel(binned(rows[name]), counts * weight, seconds * weight)
+
+    seconds = binned(exposure[track])
+    position = [binned(rows[name] * exposure[track]) / seconds for name in ("x_m", "y_m")]
+    return _Survey(
+        np.column_stack(position),
+        seconds,
+        channel("epithermal_counts"),
+        channel("thermal_counts"),
+    )
+
+
+class _Area(NamedTuple):
+    """Where a patch centre may be: the smallest rectangle around the track, at any heading."""
+
+    axes: Array
+    """Rows are the unit vectors of the two sides in the map."""
+    low_m: Array
+    high_m: Array
+
+    @classmethod
+    def around(cls, position_m: Array, parameters: RetrievalParameters) -> _Area:
+        """Narrower than the smallest patch, it is widened to all patches the track may touch."""
+        heading = np.radians(np.arange(0.0, 90.0, 0.5))
+        cosine, sine = np.cos(heading), np.sin(heading)
+        axes = np.stack([cosine, sine, -sine, cosine], axis=-1).reshape(-1, 2, 2)
+        along = axes @ position_m.T
+        low, high = along.min(axis=-1), along.max(axis=-1)
+        best = int(np.argmin(np.prod(high - low + 1.0, axis=-1)))
+        low, high = low[best], high[best]
+        narrow = high - low < 2.0 * parameters.radius_min_m
+        margin = np.where(narrow, parameters.radius_max_m, 0.0)
+        return cls(axes[best], low - margin, high + margin)
+
+
+# --- Search ------------------------------------------------------------------------------------
+
+
+class _Fit(NamedTuple):
+    """Rate `level - fall * G` (cps) fitted at each node (N,), with its covariance."""
+
+    level: Array
+    fall: Array
+    level_variance: Array
+    fall_variance: Array
+
+    def gain(self) -> Array:
+        """Log-likelihood gained over no fall at all."""
+        return 0.5 * self.fall**2 / self.fall_variance
+
+    def log_evidence(self, gain: Array, background_cps: float) -> Array:
+        """Log of the likelihood integrated over falls from none to all of the dry rate."""
+        sigma = np.sqrt(self.fall_variance)
+        dry = self.level - background_cps
+        inside = ndtr(self.fall / sigma) - ndtr((self.fall - dry) / sigma)
+        return gain + np.log(sigma) + np.log(np.maximum(inside, 1e-300))
+
+
+def _fit(channel: _Channel, exposure_s: Array, expected: Array, response: Array) -> _Fit:
+    """Least squares about expected counts (n,), one step of Fisher scoring; response (N, n)."""
+    per_count = exposure_s / expected
+    still = channel.standing_exposure_s
+    still_per_count = still * still / max(channel.standing_counts, 1.0) / max(still, 1e-9)
+    # in float32, the table's type: sums stay exact to 1e-6 where the noise is 1e-2
+    weights = np.column_stack([per_count * exposure_s, per_count * channel.counts])
+    s1, t1 = (response @ weights.astype(response.dtype)).T.astype(float)
+    s2 = ((response * response) @ weights[:, 0].astype(response.dtype)).astype(float)
+    s0 = weights[:, 0].sum() + still_per_count * still
+    t0 = weights[:, 1].sum() + still_per_count * channel.standing_counts
+    determinant = np.maximum(s0 * s2 - s1 * s1, 1e-9 * s0 * s0)
+    return _Fit(
+        level=(s2 * t0 - s1 * t1) / determinant,
+        fall=(s1 * t0 - s0 * t1) / determinant,
+        level_variance=s2 / determinant,
+        fall_variance=s0 / determinant,
+    )
+
+
+def _poisson_gain(survey: _Survey, fit: _Fit, response: Array) -> Array:
+    """Log-likelihood of each node's rates over that of no deposit; exact."""
+    channel = survey.epithermal
+    dry = channel.dry_rate(survey.exposure_s)
+    level, fall = fit.level / dry, fit.fall / dry
+    rate = np.maximum(level[:, None] - fall[:, None] * response, 1e-3)
+    track = np.log(rate) @ channel.counts - (rate - 1.0) @ (dry * survey.exposure_s)
+    standing = dry * channel.standing_exposure_s
+    return track + channel.standing_counts * np.log(level) - standing * (level - 1.0)
+
+
+class _Nodes(NamedTuple):
+    """Lattice nodes (N,) of centre and radius with the rates fitted at each."""
+
+    centre_m: Array
+    """Shape (N, 2), along the sides of the area."""
+    radius_m: Array
+    epithermal: _Fit
+    thermal: _Fit
+    weight: Array
+    """Posterior probability of each node."""
+    deviance: float
+
+
+@lru_cache(maxsize=16)
+def _table(radii_m: tuple[float, ...], height_m: float, reach_m: float) -> DiscFractionTable:
+    return DiscFractionTable(radii_m, reach_m, height_m)
+
+
+class _Lattice:
+    """Cells of centre and log radius, halved in all three from one level to the next."""
+
+    def __init__(self, survey: _Survey, area: _Area, parameters: RetrievalParameters) -> None:
+        self.area, self.parameters = area, parameters
+        self.track = (area.axes @ survey.position_m.T).astype(np.float32)
+        side = np.maximum(area.high_m - area.low_m, 1.0)
+        self.cells = np.ceil(side / np.sqrt(np.prod(side) / _CENTRES)).astype(int)
+        # rounded up, so that surveys of like size share their tables
+        self.reach_m = 20.0 * float(np.ceil(np.hypot(*side) / 20.0))
+
+    def centre(self, cell: NDArray[np.int64], level: int) -> Array:
+        """Centres (N, 2) of cells (N, 2) of one level."""
+        step = (self.area.high_m - self.area.low_m) / (self.cells * 2**level)
+        return self.area.low_m + (cell + 0.5) * step
+
+    def table(self, level: int) -> DiscFractionTable:
+        """Responses to the discs of all radii of one level."""
+        count = _RADII * 2**level
+        span = np.log(self.parameters.radius_max_m / self.parameters.radius_min_m)
+        radii = self.parameters.radius_min_m * np.exp((np.arange(count) + 0.5) / count * span)
+        return _table(tuple(radii), self.parameters.detector_height_m, self.reach_m)
+
+    def distance(self, centre_m: Array) -> Array:
+        """Distances (N, n) from centres to the track."""
+        x, y = centre_m.T.astype(np.float32)[..., None]
+        return np.sqrt((self.track[0] - x) ** 2 + (self.track[1] - y) ** 2)
+
+
+def _search(survey: _Survey, area: _Area, parameters: RetrievalParameters) -> _Nodes:
+    """Go down the lattice where the posterior is, until enough nodes share it."""
+    background = parameters.prior.background_cps
+    lattice = _Lattice(survey, area, parameters)
+    exposure, channel = survey.exposure_s, survey.epithermal
+    expected = channel.dry_rate(exposure) * exposure
+
+    east, north = (axis.ravel() for axis in np.indices(tuple(lattice.cells)))
+    table = lattice.table(0)
+    column = table.column(lattice.distance(lattice.centre(np.column_stack([east, north]), 0)))
+    fits = [_fit(channel, exposure, expected, values[column]) for values in table.values]
+    score = np.concatenate([fit.log_evidence(fit.gain(), background) for fit in fits])
+    size = np.arange(_RADII)
+    cell = np.column_stack(
+        [np.tile(east, _RADII), np.tile(north, _RADII), np.repeat(size, east.size)]
+    )
+    halves = np.indices((2, 2, 2)).reshape(3, -1).T
+    for level in range(1, _LEVELS + 1):
+        kept = np.argsort(score)[::-1][:_KEPT_NODES]
+        cell = (2 * cell[kept, None, :] + halves).reshape(-1, 3)
+        table = lattice.table(level)
+        centre = lattice.centre(cell[:, :2], level)
+        column = table.column(lattice.distance(centre))
+        response = table.values[cell[:, 2, None], column]
+        fit = _fit(channel, exposure, expected, response)
+        gain = _poisson_gain(survey, fit, response)
+        score = fit.log_evidence(gain, background)
+        weight = np.exp(score - score.max())
+        weight /= weight.sum()
+        best = int(np.argmax(score))
+        expected = np.maximum(fit.level[best] - fit.fall[best] * response[best], 1e-3) * exposure
+        if level > 1 and 1.0 / np.sum(weight**2) > _ENOUGH_NODES:
+            break
+
+    falling = fit.fall > 0.0
+    deviance = 2.0 * float(np.max(gain, where=falling, initial=0.0))
+    thermal = survey.thermal
+    level_rate = thermal.dry_rate(exposure) * exposure
+    rough = _fit(thermal, exposure, level_rate, response[best : best + 1])
+    expected = np.maximum(rough.level - rough.fall * response[best], 1e-3) * exposure
+    return _Nodes(
+        centre_m=centre,
+        radius_m=table.radii_m[cell[:, 2]],
+        epithermal=fit,
+        thermal=_fit(thermal, exposure, expected, response),
+        weight=weight,
+        deviance=deviance,
+    )
+
+
+# --- Posterior to product ----------------------------------------------------------------------
+
+
+def _moments(weight: Array, value: Array, variance: Array | float = 0.0) -> tuple[float, float]:
+    """Mean and sigma over nodes that each hold a value with a variance."""
+    mean = float(weight @ value)
+    return mean, float(np.sqrt(weight @ ((value - mean) ** 2 + variance)))
+
+
+def _depth(fit: _Fit, parameters: RetrievalParameters) -> tuple[Array, Array]:
+    """Share of the dry rate that is missing, and its variance, at each node."""
+    prior = parameters.prior
+    dry = fit.level - prior.background_cps
+    depth = fit.fall / dry
+    background_sigma = prior.background_sigma * prior.background_cps
+    return depth, fit.fall_variance / dry**2 + (depth * background_sigma / dry) ** 2
+
+
+def _dry_rate(nodes_weight: Array, fit: _Fit, parameters: RetrievalParameters) -> tuple[float, float]:
+    prior = parameters.prior
+    level, sigma = _moments(nodes_weight, fit.level, fit.level_variance)
+    background_sigma = prior.background_sigma * prior.background_cps
+    return level - prior.background_cps, float(np.hypot(sigma, background_sigma))
+
+
+def _deposit_found(
+    survey: _Survey, area: _Area, nodes: _Nodes, parameters: RetrievalParameters
+) -> Deposit:
+    prior, weight = parameters.prior, nodes.weight
+    centre = nodes.centre_m @ area.axes
+    (x, x_sigma), (y, y_sigma) = (_moments(weight, axis) for axis in centre.T)
+    radius, radius_sigma = _moments(weight, nodes.radius_m)
+
+    depth, depth_variance = _depth(nodes.epithermal, parameters)
+    filled = response_within(nodes.radius_m, parameters.detector_height_m)
+    inverse = 1.0 / np.maximum(1.0 - depth * filled, 1e-3)
+    excess, excess_sigma = _moments(
+        weight, inverse - 1.0, (filled * inverse**2) ** 2 * depth_variance
+    )
+    water = excess / prior.k_e
+    water_sigma = float(np.hypot(excess_sigma / prior.k_e, water * prior.k_e_sigma))
+
+    mean_depth, depth_sigma = _moments(weight, depth, depth_variance)
+    rise, rise_sigma = _moments(weight, *_depth(nodes.thermal, parameters))
+    dry, dry_sigma = _dry_rate(weight, nodes.epithermal, parameters)
+    levels = np.asarray(parameters.reference_water_wt_percent)
+    return Deposit(
+        detected=True,
+        deviance=nodes.deviance,
+        x_m=x,
+        x_sigma_m=float(np.hypot(x_sigma, parameters.navigation_sigma_m)),
+        y_m=y,
+        y_sigma_m=float(np.hypot(y_sigma, parameters.navigation_sigma_m)),
+        radius_m=radius,
+        radius_sigma_m=radius_sigma,
+        estimate_wt_percent=water,
+        standard_error_wt_percent=water_sigma,
+        upper_limit_wt_percent=water + _Z95 * water_sigma,
+        exceedance=tuple(ndtr((water - levels) / water_sigma).tolist()),
+        dry_rate_cps=dry,
+        dry_rate_sigma_cps=dry_sigma,
+        epithermal_ratio=1.0 - mean_depth,
+        epithermal_ratio_sigma=depth_sigma,
+        thermal_ratio=1.0 - rise,
+        thermal_ratio_sigma=rise_sigma,
+        possibilities=possibilities(
+            (1.0 - mean_depth, depth_sigma), (1.0 - rise, rise_sigma), prior
+        ),
+    )
+
+
+def _nothing_found(
+    survey: _Survey, area: _Area, deviance: float, parameters: RetrievalParameters
+) -> Deposit:
+    """Posterior of the apparent water of a patch of the radius the limit speaks of."""
+    prior = parameters.prior
+    exposure, channel = survey.exposure_s, survey.epithermal
+    lattice = _Lattice(survey, area, parameters)
+    cell = np.indices(tuple(lattice.cells)).reshape(2, -1).T
+    table = _table((parameters.limit_radius_m,), parameters.detector_height_m, lattice.reach_m)
+    response = table.values[0][table.column(lattice.distance(lattice.centre(cell, 0)))]
+    fit = _fit(channel, exposure, channel.dry_rate(exposure) * exposure, response)
+    score = fit.log_evidence(fit.gain(), prior.background_cps)
+    weight = np.exp(score - score.max())
+    weight /= weight.sum()
+
+    filled = float(response_within(parameters.limit_radius_m, parameters.detector_height_m))
+    mean, variance = _depth(fit, parameters)
+    sigma = np.sqrt(variance)
+    # k_e scales the water: its prior enters as five equally likely values
+    k_e = prior.k_e * (1.0 + prior.k_e_sigma * ndtri((np.arange(5) + 0.5) / 5))
+    water = np.r_[0.0, np.geomspace(1e-3, 30.0, 160)]
+    none, all_of_it = ndtr(-mean / sigma), ndtr((1.0 - mean) / sigma)
+    below = np.zeros_like(water)
+    for value in k_e:
+        depth = np.minimum((1.0 - epithermal_ratio(water, k_e=value)) / filled, 1.0)
+        reached = ndtr((depth[:, None] - mean) / sigma)
+        below += ((reached - none) / np.maximum(all_of_it - none, 1e-300)) @ weight / k_e.size
+    below /= below[-1]
+    middle, mass = 0.5 * (water[1:] + water[:-1]), np.diff(below)
+    estimate, error = _moments(mass, middle)
+    levels = np.asarray(parameters.reference_water_wt_percent)
+    dry, dry_sigma = _dry_rate(weight, fit, parameters)
+    unknown = float("nan")
+    return Deposit(
+        detected=False,
+        deviance=deviance,
+        x_m=unknown,
+        x_sigma_m=unknown,
+        y_m=unknown,
+        y_sigma_m=unknown,
+        radius_m=unknown,
+        radius_sigma_m=unknown,
+        estimate_wt_percent=estimate,
+        standard_error_wt_percent=error,
+        upper_limit_wt_percent=float(np.interp(0.95, below, water)),
+        exceedance=tuple((1.0 - np.interp(levels, water, below)).tolist()),
+        dry_rate_cps=dry,
+        dry_rate_sigma_cps=dry_sigma,
+        epithermal_ratio=unknown,
+        epithermal_ratio_sigma=unknown,
+        thermal_ratio=unknown,
+        thermal_ratio_sigma=unknown,
+        possibilities=np.empty((0, 2)),
+    )
+
+
+def possibilities(
+    epithermal: tuple[float, float],
+    thermal: tuple[float, float],
+    prior: NeutronPrior,
+    probability: float = 0.95,
+) -> Array:
+    """Highest-density set of (content wt%, cover g/cm2), shape (n, 2), densest first.
+
+    From ratio and sigma of the two channels. Content is log-uniform over 0.1 to 20 wt%, cover
+    uniform over 0 to 150 g/cm2, k_e, lambda_e and the thermal amplitude as in the prior. One
+    epithermal ratio fits a shallow poor and a deep rich layer, and the thermal ratio need not
+    decide between them, so the set may have two branches.
+    """
+    content = np.geomspace(0.1, 20.0, 100)[:, None]
+    cover = np.linspace(0.0, 150.0, 101)[None, :]
+    step = ndtri((np.arange(5) + 0.5) / 5)
+    density = np.zeros((content.size, cover.size))
+    for k_e in prior.k_e * (1.0 + prior.k_e_sigma * step):
+        for lambda_e in prior.lambda_e_g_cm2 * (1.0 + prior.lambda_e_sigma * step):
+            ratio = epithermal_ratio(content, cover, k_e, lambda_e)
+            density += np.exp(-0.5 * ((ratio - epithermal[0]) / epithermal[1]) ** 2)
+    ratio = thermal_ratio(content, cover, prior.thermal_amplitude)
+    sigma = np.hypot(thermal[1], prior.thermal_amplitude_sigma * (ratio - 1.0))
+    density *= np.exp(-0.5 * ((ratio - thermal[0]) / sigma) ** 2) / sigma
+
+    order = np.argsort(density, axis=None)[::-1]
+    mass = np.cumsum(density.ravel()[order])
+    if not mass[-1] > 0.0:
+        return np.empty((0, 2))
+    inside = order[: int(np.searchsorted(mass, probability * mass[-1])) + 1]
+    row, column = np.unravel_index(inside, density.shape)
+    return np.column_stack([content[row, 0], cover[0, column]])
