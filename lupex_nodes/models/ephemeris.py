@@ -3,7 +3,7 @@
 
 Positions are JPL's DE421 (in the wheel of skyfield-data) through CSPICE, apparent (light time
 and stellar aberration). The Moon's orientation is the IAU/WGCCRE 2015 series, Archinal et al.
-2018, doi:10.1007/s10569-017-9805-5; it lies within 0.002 deg of the mean-Earth frame of the DE421
+2018, doi:10.1007/s10569-017-9805-5; it lies within 0.004 deg of the mean-Earth frame of the DE421
 librations. Valid 1900-2050; UTC leap seconds are those since 2017, so before 1972 times are up to
 37 s late (0.005 deg of Sun azimuth).
 """
