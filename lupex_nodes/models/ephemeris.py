@@ -157,12 +157,12 @@ def _direction(
     local = _local_position(body, np.atleast_1d(utc_ns), latitude_deg, longitude_deg, height_m)
     east, north, up = np.moveaxis(local, -1, 0)
     level = np.hypot(east, north)
-    direction = Direction(
+    values = (
         np.degrees(np.arctan2(east, north)) % 360.0,
         np.degrees(np.arctan2(up, level)),
         np.hypot(level, up),
     )
-    return Direction(*(float(value[0]) for value in direction)) if scalar else direction
+    return Direction(*(float(value[0]) for value in values)) if scalar else Direction(*values)
 
 
 def _local_position(
