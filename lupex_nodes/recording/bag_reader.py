@@ -464,8 +464,7 @@ def _typestore(topics: Sequence[StoredTopic]) -> tuple[Typestore, dict[str, str]
             continue
         try:
             parsed = _parsed(topic)
-            # A definition without fields is a converter's placeholder where Jazzy knows better.
-            if topic.type_name not in jazzy or parsed.get(topic.type_name, ((), ()))[1]:
+            if topic.type_name not in jazzy or not _is_placeholder(parsed.get(topic.type_name)):
                 types = {**parsed, **types}
         except Exception as error:  # any text may stand in a foreign bag's definition
             reasons[topic.type_name] = f"its definition cannot be read ({error})"
@@ -478,6 +477,12 @@ def _typestore(topics: Sequence[StoredTopic]) -> tuple[Typestore, dict[str, str]
     store = get_typestore(Stores.EMPTY)
     store.register({**jazzy, **types})
     return store, reasons
+
+
+def _is_placeholder(definition: Any) -> bool:
+    """Tell a definition without fields: converted bags have a comment where the text should be."""
+    fields = [name for name, _ in definition[1]] if definition else []
+    return fields in ([], ["structure_needs_at_least_one_member"])
 
 
 def _parsed(topic: StoredTopic) -> dict[str, Any]:
