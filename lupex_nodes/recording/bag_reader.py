@@ -152,13 +152,22 @@ class Bag:
 
     def decode(self, message: BagMessage) -> Any:
         """Return the message object; BagError if its bytes do not fit its type."""
-        try:
-            return self._typestore.deserialize_cdr(message.data, message.type_name)
-        except Exception as error:  # the generated code raises whatever a short buffer provokes
-            raise BagError(
-                f"a message on {message.topic} at {message.log_time_ns} ns is not a valid "
-                f"{message.type_name}: {error}"
-            ) from None
+        # Converted bags may carry a stub instead of the definition; Jazzy's is the second try.
+        stores = (
+            [self._typestore]
+            if self._typestore is message_types.jazzy()
+            else [self._typestore, message_types.jazzy()]
+        )
+        reason = ""
+        for store in stores:
+            try:
+                return store.deserialize_cdr(message.data, message.type_name)
+            except Exception as error:  # generated code raises whatever a short buffer provokes
+                reason = reason or str(error)
+        raise BagError(
+            f"a message on {message.topic} at {message.log_time_ns} ns is not a valid "
+            f"{message.type_name}: {reason}"
+        )
 
     def close(self) -> None:
         """Close the files."""
@@ -463,9 +472,7 @@ def _typestore(topics: Sequence[StoredTopic]) -> tuple[Typestore, dict[str, str]
         if topic.type_name in types or topic.type_name in reasons:
             continue
         try:
-            parsed = _parsed(topic)
-            if topic.type_name not in jazzy or not _is_placeholder(parsed.get(topic.type_name)):
-                types = {**parsed, **types}
+            types = {**_parsed(topic), **types}
         except Exception as error:  # any text may stand in a foreign bag's definition
             reasons[topic.type_name] = f"its definition cannot be read ({error})"
         if topic.type_name not in types and topic.type_name not in jazzy:
@@ -477,12 +484,6 @@ def _typestore(topics: Sequence[StoredTopic]) -> tuple[Typestore, dict[str, str]
     store = get_typestore(Stores.EMPTY)
     store.register({**jazzy, **types})
     return store, reasons
-
-
-def _is_placeholder(definition: Any) -> bool:
-    """Tell a definition without fields: converted bags have a comment where the text should be."""
-    fields = [name for name, _ in definition[1]] if definition else []
-    return fields in ([], ["structure_needs_at_least_one_member"])
 
 
 def _parsed(topic: StoredTopic) -> dict[str, Any]:
