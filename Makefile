@@ -1,0 +1,41 @@
+# The commands of a plain Python route: ROS 2 from wheels in .venv, no ROS 2 installed.
+# A sourced workspace would put its own rclpy before the one in .venv.
+unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+
+PYTEST = .venv/bin/python -m pytest -n 2
+
+.PHONY: setup setup-test demo test test-all test-floor lint bench validation clean
+
+setup:
+	@requirements/install.sh .venv run
+
+setup-test: setup
+	@requirements/install.sh .venv run test
+
+demo: setup
+	@rm -rf demo
+	.venv/bin/lupex run sortie --bus ros --rate max --out demo
+	@echo "The report is $(CURDIR)/demo/report.html"
+
+test: setup-test
+	$(PYTEST) -m "not slow"
+
+test-all: setup-test
+	$(PYTEST)
+
+test-floor:
+	@requirements/install.sh .venv-floor floor
+	.venv-floor/bin/python -m pytest -n 2 -m "not slow" test/models
+
+lint: setup-test
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+bench: setup
+	.venv/bin/python -m bench
+
+validation: setup-test
+	.venv/bin/python docs/make_validation.py
+
+clean:
+	rm -rf .venv .venv-floor build install log demo *.egg-info
