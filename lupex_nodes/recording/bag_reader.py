@@ -207,11 +207,11 @@ def open_bag(path: Path | str) -> Bag:
     path = Path(path)
     if not path.exists():
         raise BagError(f"there is no bag at {path}; name a bag folder, an .mcap or a .db3 file")
-    if path.is_dir() and not _storage_paths(path) and (path / "bag").is_dir():
+    if path.is_dir() and not storage_paths(path) and (path / "bag").is_dir():
         path = path / "bag"
     skipped: list[str] = []
-    information = _read_metadata(path, skipped) if path.is_dir() else {}
-    storage_paths = _storage_paths(path) if path.is_dir() else [path]
+    information = read_metadata(path, skipped) if path.is_dir() else {}
+    storage_paths = storage_paths(path) if path.is_dir() else [path]
     if not storage_paths:
         raise BagError(f"{path} holds no .mcap or .db3 file; name the folder of a rosbag2 bag")
     for name in information.get("relative_file_paths") or []:
@@ -269,7 +269,8 @@ def read_torn_mcap(path: Path) -> Iterator[Schema | Channel | Message | Metadata
     return ""
 
 
-def _storage_paths(folder: Path) -> list[Path]:
+def storage_paths(folder: Path) -> list[Path]:
+    """Return the storage files of a bag folder in the order they were recorded."""
     found = {
         path.name.removesuffix(".zstd"): path
         for path in folder.iterdir()
@@ -283,7 +284,8 @@ def _split_order(path: Path) -> tuple[int, str]:
     return (int(number) if number.isdecimal() else 0, path.name)
 
 
-def _read_metadata(folder: Path, skipped: list[str]) -> dict[str, Any]:
+def read_metadata(folder: Path, skipped: list[str]) -> dict[str, Any]:
+    """Return what metadata.yaml says, empty and a sentence in `skipped` if it cannot be used."""
     path = folder / METADATA_NAME
     if not path.exists():
         skipped.append("metadata.yaml is missing; the storage is read without it")
@@ -361,7 +363,7 @@ class _ScannedFile:
         self.custom_data: dict[str, str] = {}
         self._messages: list[BagMessage] = []
         records = read_torn_mcap(path)
-        reason = yield_all(
+        reason = drain(
             records, lambda record: self._take(record, schemas, channels, counts)
         )
         self.topics = [
@@ -396,7 +398,7 @@ class _ScannedFile:
         elif isinstance(record, Channel):
             channels[record.id] = (record, stored_topic(record, schemas.get(record.schema_id)))
         else:
-            _take_custom_data(record, self.custom_data)
+            custom_data_of(record, self.custom_data)
 
     def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
         return (message for message in self._messages if message.topic in topics)
@@ -405,7 +407,7 @@ class _ScannedFile:
         self._messages.clear()
 
 
-def yield_all(
+def drain(
     records: Iterator[Schema | Channel | Message | Metadata],
     take: Callable[[Schema | Channel | Message | Metadata], None],
 ) -> str:
@@ -448,11 +450,12 @@ def _mcap_custom_data(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     with path.open("rb") as stream:
         for record in make_reader(stream).iter_metadata():
-            _take_custom_data(record, found)
+            custom_data_of(record, found)
     return found
 
 
-def _take_custom_data(record: Metadata, found: dict[str, str]) -> None:
+def custom_data_of(record: Metadata, found: dict[str, str]) -> None:
+    """Add the custom data that an MCAP metadata record holds, ours or rosbag2's."""
     if record.name == CUSTOM_DATA_RECORD:
         found.update(record.metadata)
     elif record.name == "rosbag2":
