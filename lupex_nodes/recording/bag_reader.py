@@ -211,8 +211,8 @@ def open_bag(path: Path | str) -> Bag:
         path = path / "bag"
     skipped: list[str] = []
     information = read_metadata(path, skipped) if path.is_dir() else {}
-    storage_paths = storage_paths(path) if path.is_dir() else [path]
-    if not storage_paths:
+    paths = storage_paths(path) if path.is_dir() else [path]
+    if not paths:
         raise BagError(f"{path} holds no .mcap or .db3 file; name the folder of a rosbag2 bag")
     for name in information.get("relative_file_paths") or []:
         if not (path / Path(name).name).exists():
@@ -220,7 +220,7 @@ def open_bag(path: Path | str) -> Bag:
     resources = ExitStack()
     files: list[StorageFile] = []
     reasons = []
-    for storage_path in storage_paths:
+    for storage_path in paths:
         try:
             file = _open_storage(_inflated(storage_path, resources))
         except (BagError, OSError, zstandard.ZstdError) as error:
