@@ -25,7 +25,7 @@ from mcap.reader import make_reader
 from mcap.records import Channel, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, MessageDefinitionFormat
-from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -190,7 +190,7 @@ class Bag:
             for message in file.messages(topics):
                 last_ns = message.log_time_ns
                 yield message
-        except (ReaderError, *_TORN) as error:
+        except Exception as error:  # rosbags passes on what three decompressors raise
             where = "at its start" if last_ns is None else f"after {last_ns} ns"
             self._skip(f"a storage file is damaged {where}; the rest of it is not used: {error}")
 
@@ -486,6 +486,11 @@ def _typestore(topics: Sequence[StoredTopic]) -> tuple[Typestore, dict[str, str]
         return message_types.jazzy(), reasons
     store = get_typestore(Stores.EMPTY)
     store.register({**jazzy, **types})
+    for name in types:
+        try:
+            store.generate_msgdef(name, ros_version=2)
+        except Exception:  # rosbags has no one error for a type named but nowhere defined
+            reasons[name] = "its definition names types that are defined nowhere"
     return store, reasons
 
 
