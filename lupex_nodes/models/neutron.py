@@ -197,37 +197,48 @@ def disc_fraction(
 
 
 class DiscFractionTable:
-    """`disc_fraction` tabulated for fast lookup, for fixed radii and every distance.
+    """`disc_fraction` tabulated for fast lookup, for a range of radii and all distances.
 
-    `values` has shape (radii, distances) with distances in steps of `step_m` from zero; the
-    nearest entry is within 0.01 of the truth for the default step, without bias.
+    Rows are radii 3 % apart, columns the distance outside the rim, in which the response hardly
+    depends on the radius: the nearest entry is within 0.01 of the truth, without bias.
     """
 
     def __init__(
         self,
-        disc_radii_m: ArrayLike,
+        radius_min_m: float,
+        radius_max_m: float,
         max_distance_m: float,
         height_m: float = DETECTOR_HEIGHT_M,
         step_m: float = 0.02,
     ) -> None:
-        """Tabulate radii (m), shape (n,), up to a distance beyond which the last entry holds."""
-        self.radii_m = np.atleast_1d(np.asarray(disc_radii_m, float))
-        self.step_m = step_m
-        distance = np.arange(int(np.ceil(max_distance_m / step_m)) + 1) * step_m
-        self.values = np.empty((self.radii_m.size, distance.size), np.float32)
+        """Tabulate; beyond the greatest distance (m) the response there is returned."""
+        rows = 1 + int(np.ceil(np.log(radius_max_m / radius_min_m) / 0.03))
+        radius = np.geomspace(radius_min_m, radius_max_m, rows)
+        self._first_radius_m, self._last_row = radius_min_m, rows - 1
+        self._per_log_radius = (rows - 1) / max(np.log(radius_max_m / radius_min_m), 1e-12)
+        self._per_m, self._outermost_m = 1.0 / step_m, radius_max_m
+        outside = np.arange(-radius_max_m, max_distance_m, step_m)
+        self._values = np.empty((rows, outside.size), np.float32)
         # All structure lies within a few heights of the rim: nodes are dense there.
-        reach = np.arcsinh((max_distance_m + float(self.radii_m.max())) / height_m)
+        reach = np.arcsinh((max_distance_m + 2.0 * radius_max_m) / height_m)
         offset = height_m * np.sinh(np.linspace(-reach, reach, 121))
-        nodes = np.maximum(self.radii_m[:, None] + offset, 0.0)
-        fractions = disc_fraction(nodes, self.radii_m[:, None], height_m)
-        for row, node, fraction in zip(self.values, nodes, fractions, strict=True):
+        nodes = np.maximum(radius[:, None] + offset, 0.0)
+        fractions = disc_fraction(nodes, radius[:, None], height_m)
+        for row, (node, fraction) in enumerate(zip(nodes, fractions, strict=True)):
             first = np.count_nonzero(node == 0.0) - 1  # one node at zero distance is enough
-            row[:] = PchipInterpolator(node[first:], fraction[first:])(distance)
+            curve = PchipInterpolator(node[first:], fraction[first:])
+            self._values[row] = curve(np.maximum(radius[row] + outside, 0.0))
 
-    def column(self, distance_m: Array) -> NDArray[np.int32]:
-        """Column numbers of `values` for distances of any shape."""
-        nearest = (distance_m * np.float32(1.0 / self.step_m) + np.float32(0.5)).astype(np.int32)
-        return np.minimum(nearest, self.values.shape[1] - 1, out=nearest)
+    def __call__(self, distance_m: Array, radius_m: Array | float) -> NDArray[np.float32]:
+        """Fractions for distances and radii, which broadcast; radii are cut to the range."""
+        radius = np.maximum(np.asarray(radius_m, float), self._first_radius_m)
+        row = np.log(radius / self._first_radius_m) * self._per_log_radius + 0.5
+        row = np.minimum(row.astype(np.int32), self._last_row)
+        # float32 as the table: a third of the time, and 1e-5 m is ample
+        rim = ((self._outermost_m - radius) * self._per_m + 0.5).astype(np.float32)
+        column = (distance_m * np.float32(self._per_m) + rim).astype(np.int32)
+        np.minimum(column, self._values.shape[1] - 1, out=column)
+        return self._values[row, column]
 
 
 # --- Counting ------------------------------------------------------------------------------
@@ -312,9 +323,7 @@ class NeutronConstants:
     thermal_background_cps: float
 
 
-def draw_constants(
-    rng: np.random.Generator, prior: NeutronPrior | None = None
-) -> NeutronConstants:
+def draw_constants(rng: np.random.Generator, prior: NeutronPrior | None = None) -> NeutronConstants:
     """One world's constants from the prior, normal and cut at 4 sigma, positive."""
     prior = prior or NeutronPrior()
 

@@ -56,6 +56,7 @@ _KEPT_NODES = 500
 _LEVELS = 4
 _ENOUGH_NODES = 150.0
 _Z95 = 1.6449
+_NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class RetrievalParameters:
     radius_max_m: float = 20.0
     """The radius has a log-uniform prior between these."""
     deviance_threshold: float = 25.0
+    reduced_chi_square_limit: float = 3.0
     limit_radius_m: float = 10.0
     """Radius of the patch that the upper limit speaks of when nothing is detected."""
     navigation_sigma_m: float = 0.3
@@ -85,51 +87,59 @@ class RetrievalParameters:
 class Deposit:
     """Product of one survey; 1-sigma errors; positions in the frame of the record.
 
-    When nothing is detected, position and radius are NaN, `possibilities` is empty, and the
-    estimate, its error and the limit are those of a patch of `limit_radius_m` whose centre may
-    be anywhere in the surveyed rectangle.
+    When nothing is detected, position, radius and ratios are NaN, `possibilities` is empty, and
+    estimate, error and limit are those of a patch of `limit_radius_m` whose centre may be
+    anywhere in the surveyed rectangle. When no disc explains the record, such as in a solar
+    particle event, they are NaN too.
     """
 
     detected: bool
     deviance: float
     """Twice the log-likelihood ratio of the best disc to none."""
-    x_m: float
-    x_sigma_m: float
-    y_m: float
-    y_sigma_m: float
-    radius_m: float
-    radius_sigma_m: float
-    estimate_wt_percent: float
-    """Apparent water (1/R - 1)/k_e, R the footprint-weighted ratio at the patch centre."""
-    standard_error_wt_percent: float
-    upper_limit_wt_percent: float
-    """95 % of the posterior of the apparent water lies below."""
-    exceedance: tuple[float, ...]
-    """Probability that the apparent water is above each reference level."""
+    reduced_chi_square: float
+    """Misfit of the best disc, about 1; above the limit no disc explains the record."""
     dry_rate_cps: float
     """Epithermal rate of dry ground at the reference temperature, without background."""
     dry_rate_sigma_cps: float
-    epithermal_ratio: float
-    """Of the patch alone, were it to fill the footprint; NaN when nothing is detected."""
-    epithermal_ratio_sigma: float
-    thermal_ratio: float
-    thermal_ratio_sigma: float
-    possibilities: Array
+    estimate_wt_percent: float = _NAN
+    """Apparent water (1/R - 1)/k_e, R the footprint-weighted ratio at the patch centre."""
+    standard_error_wt_percent: float = _NAN
+    upper_limit_wt_percent: float = _NAN
+    """95 % of the posterior of the apparent water lies below."""
+    exceedance: tuple[float, ...] = ()
+    """Probability that the apparent water is above each reference level."""
+    x_m: float = _NAN
+    x_sigma_m: float = _NAN
+    y_m: float = _NAN
+    y_sigma_m: float = _NAN
+    radius_m: float = _NAN
+    radius_sigma_m: float = _NAN
+    epithermal_ratio: float = _NAN
+    """Of the patch alone, were it to fill the footprint."""
+    epithermal_ratio_sigma: float = _NAN
+    thermal_ratio: float = _NAN
+    """As above; NaN too when the thermal tube counts no more than its background."""
+    thermal_ratio_sigma: float = _NAN
+    possibilities: Array = field(default_factory=lambda: np.empty((0, 2)))
     """(content wt%, cover g/cm2) of the 95 % highest-density set, shape (n, 2), densest first."""
 
 
 def product(raw: NDArray[np.void], parameters: RetrievalParameters | None = None) -> Deposit:
     """Search the record (`RAW_DTYPE`, shape (n,)) of one standing and one survey for a deposit.
 
-    Raises ValueError when the record has no standing or no survey rows with live time.
+    Raises ValueError when the record has no live rows of the standing or of the survey, or when
+    the epithermal tube counted no more than its background while standing.
     """
     parameters = parameters or RetrievalParameters()
     survey = _bin_rows(raw, parameters)
     area = _Area.around(survey.position_m, parameters)
     nodes = _search(survey, area, parameters)
+    if nodes.reduced_chi_square > parameters.reduced_chi_square_limit:
+        dry = _dry_rate(nodes.weight, nodes.epithermal, parameters)
+        return Deposit(False, nodes.deviance, nodes.reduced_chi_square, *dry)
     if nodes.deviance > parameters.deviance_threshold:
-        return _deposit_found(survey, area, nodes, parameters)
-    return _nothing_found(survey, area, nodes.deviance, parameters)
+        return _deposit_found(area, nodes, parameters)
+    return _nothing_found(survey, area, nodes, parameters)
 
 
 def running_water(
@@ -172,8 +182,8 @@ class _Channel(NamedTuple):
 
     def dry_rate(self, exposure_s: Array) -> float:
         """Rate with background (cps), were there no deposit at all."""
-        exposure = exposure_s.sum() + self.standing_exposure_s
-        return float((self.counts.sum() + self.standing_counts) / exposure)
+        counts = max(self.counts.sum() + self.standing_counts, 1.0)
+        return float(counts / (exposure_s.sum() + self.standing_exposure_s))
 
 
 class _Survey(NamedTuple):
@@ -208,6 +218,11 @@ def _bin_rows(raw: NDArray[np.void], parameters: RetrievalParameters) -> _Survey
         raise ValueError("the neutron record has no live rows of segment 1; drive a survey.")
 
     still, rows = raw[standing], raw[track]
+    seconds = float(exposure[standing].sum())
+    if np.sum(still["epithermal_counts"]) <= parameters.prior.background_cps * seconds:
+        raise ValueError(
+            "the epithermal tube counted no more than its background while standing; check it."
+        )
     warming = float(np.mean(rows["tube_temperature_k"]) - np.mean(still["tube_temperature_k"]))
     unlike = np.hypot(
         parameters.dry_rate_stability_sigma,
@@ -224,14 +239,13 @@ def _bin_rows(raw: NDArray[np.void], parameters: RetrievalParameters) -> _Survey
         # those of the survey: it weighs as if it had been that much shorter.
         counts = float(still[name].sum(dtype=float))
         weight = 1.0 / (1.0 + unlike**2 * counts)
-        seconds = float(exposure[standing].sum())
         return _Channel(binned(rows[name]), counts * weight, seconds * weight)
 
-    seconds = binned(exposure[track])
-    position = [binned(rows[name] * exposure[track]) / seconds for name in ("x_m", "y_m")]
+    live = binned(exposure[track])
+    position = [binned(rows[name] * exposure[track]) / live for name in ("x_m", "y_m")]
     return _Survey(
         np.column_stack(position),
-        seconds,
+        live,
         channel("epithermal_counts"),
         channel("thermal_counts"),
     )
@@ -271,6 +285,16 @@ class _Fit(NamedTuple):
     level_variance: Array
     fall_variance: Array
 
+    def rate(self, response: Array) -> Array:
+        """Rates (N, n), kept above zero, in the type of the response."""
+        rate = self.fall[:, None].astype(response.dtype) * response
+        np.subtract(self.level[:, None].astype(response.dtype), rate, out=rate)
+        return np.maximum(rate, 1e-3, out=rate)
+
+    def rate_at(self, node: int, response: Array) -> Array:
+        """Rates (n,) of one node."""
+        return np.maximum(self.level[node] - self.fall[node] * response[node].astype(float), 1e-3)
+
     def gain(self) -> Array:
         """Log-likelihood gained over no fall at all."""
         return 0.5 * self.fall**2 / self.fall_variance
@@ -283,17 +307,24 @@ class _Fit(NamedTuple):
         return gain + np.log(sigma) + np.log(np.maximum(inside, 1e-300))
 
 
+def _weighted_sum(values: Array, weight: Array) -> Array:
+    """Sum over the bins, (N, n) to (N,); einsum, as threads of BLAS may differ in the last bit."""
+    return np.einsum("ij,j->i", values, weight).astype(float)
+
+
 def _fit(channel: _Channel, exposure_s: Array, expected: Array, response: Array) -> _Fit:
     """Least squares about expected counts (n,), one step of Fisher scoring; response (N, n)."""
     per_count = exposure_s / expected
     still = channel.standing_exposure_s
-    still_per_count = still * still / max(channel.standing_counts, 1.0) / max(still, 1e-9)
-    # in float32, the table's type: sums stay exact to 1e-6 where the noise is 1e-2
-    weights = np.column_stack([per_count * exposure_s, per_count * channel.counts])
-    s1, t1 = (response @ weights.astype(response.dtype)).T.astype(float)
-    s2 = ((response * response) @ weights[:, 0].astype(response.dtype)).astype(float)
-    s0 = weights[:, 0].sum() + still_per_count * still
-    t0 = weights[:, 1].sum() + still_per_count * channel.standing_counts
+    still_per_count = still / max(channel.standing_counts, 1.0)
+    stiffness, pull = per_count * exposure_s, per_count * channel.counts
+    s0 = stiffness.sum() + still_per_count * still
+    t0 = pull.sum() + still_per_count * channel.standing_counts
+    # In float32, the table's type: sums stay exact to 1e-6 where the noise is 1e-2.
+    stiffness, pull = stiffness.astype(response.dtype), pull.astype(response.dtype)
+    s1 = _weighted_sum(response, stiffness)
+    s2 = _weighted_sum(response * response, stiffness)
+    t1 = _weighted_sum(response, pull)
     determinant = np.maximum(s0 * s2 - s1 * s1, 1e-9 * s0 * s0)
     return _Fit(
         level=(s2 * t0 - s1 * t1) / determinant,
@@ -307,9 +338,10 @@ def _poisson_gain(survey: _Survey, fit: _Fit, response: Array) -> Array:
     """Log-likelihood of each node's rates over that of no deposit; exact."""
     channel = survey.epithermal
     dry = channel.dry_rate(survey.exposure_s)
-    level, fall = fit.level / dry, fit.fall / dry
-    rate = np.maximum(level[:, None] - fall[:, None] * response, 1e-3)
-    track = np.log(rate) @ channel.counts - (rate - 1.0) @ (dry * survey.exposure_s)
+    level = np.maximum(fit.level / dry, 1e-3)
+    rate = fit.rate(response) / response.dtype.type(dry)
+    track = _weighted_sum(np.log(rate), channel.counts)
+    track -= _weighted_sum(rate - 1.0, dry * survey.exposure_s)
     standing = dry * channel.standing_exposure_s
     return track + channel.standing_counts * np.log(level) - standing * (level - 1.0)
 
@@ -325,11 +357,10 @@ class _Nodes(NamedTuple):
     weight: Array
     """Posterior probability of each node."""
     deviance: float
+    reduced_chi_square: float
 
 
-@lru_cache(maxsize=16)
-def _table(radii_m: tuple[float, ...], height_m: float, reach_m: float) -> DiscFractionTable:
-    return DiscFractionTable(radii_m, reach_m, height_m)
+_table = lru_cache(maxsize=8)(DiscFractionTable)
 
 
 class _Lattice:
@@ -341,22 +372,22 @@ class _Lattice:
         side = np.maximum(area.high_m - area.low_m, 1.0)
         self.cells = np.ceil(side / np.sqrt(np.prod(side) / _CENTRES)).astype(int)
         # rounded up, so that surveys of like size share their tables
-        self.reach_m = 20.0 * float(np.ceil(np.hypot(*side) / 20.0))
+        reach = 20.0 * float(np.ceil(np.hypot(*side) / 20.0))
+        radii = parameters.radius_min_m, parameters.radius_max_m
+        self.table = _table(*radii, reach, parameters.detector_height_m)
 
     def centre(self, cell: NDArray[np.int64], level: int) -> Array:
         """Centres (N, 2) of cells (N, 2) of one level."""
         step = (self.area.high_m - self.area.low_m) / (self.cells * 2**level)
         return self.area.low_m + (cell + 0.5) * step
 
-    def table(self, level: int) -> DiscFractionTable:
-        """Responses to the discs of all radii of one level."""
-        count = _RADII * 2**level
-        span = np.log(self.parameters.radius_max_m / self.parameters.radius_min_m)
-        radii = self.parameters.radius_min_m * np.exp((np.arange(count) + 0.5) / count * span)
-        return _table(tuple(radii), self.parameters.detector_height_m, self.reach_m)
+    def radius(self, cell: NDArray[np.int64], level: int) -> Array:
+        """Radii (m) of cells (N,) of one level."""
+        low, high = self.parameters.radius_min_m, self.parameters.radius_max_m
+        return low * (high / low) ** ((cell + 0.5) / (_RADII * 2**level))
 
-    def distance(self, centre_m: Array) -> Array:
-        """Distances (N, n) from centres to the track."""
+    def distance(self, centre_m: Array) -> NDArray[np.float32]:
+        """Distances (N, n) of the bins of the track from centres (N, 2)."""
         x, y = centre_m.T.astype(np.float32)[..., None]
         return np.sqrt((self.track[0] - x) ** 2 + (self.track[1] - y) ** 2)
 
@@ -368,46 +399,42 @@ def _search(survey: _Survey, area: _Area, parameters: RetrievalParameters) -> _N
     exposure, channel = survey.exposure_s, survey.epithermal
     expected = channel.dry_rate(exposure) * exposure
 
-    east, north = (axis.ravel() for axis in np.indices(tuple(lattice.cells)))
-    table = lattice.table(0)
-    column = table.column(lattice.distance(lattice.centre(np.column_stack([east, north]), 0)))
-    fits = [_fit(channel, exposure, expected, values[column]) for values in table.values]
+    cell = np.indices(tuple(lattice.cells)).reshape(2, -1).T
+    distance, size = lattice.distance(lattice.centre(cell, 0)), np.arange(_RADII)
+    responses = (lattice.table(distance, radius) for radius in lattice.radius(size, 0))
+    fits = [_fit(channel, exposure, expected, response) for response in responses]
     score = np.concatenate([fit.log_evidence(fit.gain(), background) for fit in fits])
-    size = np.arange(_RADII)
-    cell = np.column_stack(
-        [np.tile(east, _RADII), np.tile(north, _RADII), np.repeat(size, east.size)]
-    )
+    cell = np.column_stack([np.tile(cell, (_RADII, 1)), np.repeat(size, len(cell))])
     halves = np.indices((2, 2, 2)).reshape(3, -1).T
     for level in range(1, _LEVELS + 1):
         kept = np.argsort(score)[::-1][:_KEPT_NODES]
         cell = (2 * cell[kept, None, :] + halves).reshape(-1, 3)
-        table = lattice.table(level)
-        centre = lattice.centre(cell[:, :2], level)
-        column = table.column(lattice.distance(centre))
-        response = table.values[cell[:, 2, None], column]
+        centre, radius = lattice.centre(cell[:, :2], level), lattice.radius(cell[:, 2], level)
+        response = lattice.table(lattice.distance(centre), radius[:, None])
         fit = _fit(channel, exposure, expected, response)
         gain = _poisson_gain(survey, fit, response)
         score = fit.log_evidence(gain, background)
         weight = np.exp(score - score.max())
         weight /= weight.sum()
         best = int(np.argmax(score))
-        expected = np.maximum(fit.level[best] - fit.fall[best] * response[best], 1e-3) * exposure
+        expected = fit.rate_at(best, response) * exposure
         if level > 1 and 1.0 / np.sum(weight**2) > _ENOUGH_NODES:
             break
 
-    falling = fit.fall > 0.0
-    deviance = 2.0 * float(np.max(gain, where=falling, initial=0.0))
     thermal = survey.thermal
-    level_rate = thermal.dry_rate(exposure) * exposure
-    rough = _fit(thermal, exposure, level_rate, response[best : best + 1])
-    expected = np.maximum(rough.level - rough.fall * response[best], 1e-3) * exposure
+    even = thermal.dry_rate(exposure) * exposure
+    rough = _fit(thermal, exposure, even, response).rate_at(best, response)
+    still_expected = fit.level[best] * channel.standing_exposure_s
+    misfit = np.sum((channel.counts - expected) ** 2 / expected)
+    misfit += (channel.standing_counts - still_expected) ** 2 / still_expected
     return _Nodes(
         centre_m=centre,
-        radius_m=table.radii_m[cell[:, 2]],
+        radius_m=radius,
         epithermal=fit,
-        thermal=_fit(thermal, exposure, expected, response),
+        thermal=_fit(thermal, exposure, rough * exposure, response),
         weight=weight,
-        deviance=deviance,
+        deviance=2.0 * float(np.max(gain, where=fit.fall > 0.0, initial=0.0)),
+        reduced_chi_square=float(misfit / expected.size),
     )
 
 
@@ -429,16 +456,14 @@ def _depth(fit: _Fit, parameters: RetrievalParameters) -> tuple[Array, Array]:
     return depth, fit.fall_variance / dry**2 + (depth * background_sigma / dry) ** 2
 
 
-def _dry_rate(nodes_weight: Array, fit: _Fit, parameters: RetrievalParameters) -> tuple[float, float]:
+def _dry_rate(weight: Array, fit: _Fit, parameters: RetrievalParameters) -> tuple[float, float]:
     prior = parameters.prior
-    level, sigma = _moments(nodes_weight, fit.level, fit.level_variance)
+    level, sigma = _moments(weight, fit.level, fit.level_variance)
     background_sigma = prior.background_sigma * prior.background_cps
     return level - prior.background_cps, float(np.hypot(sigma, background_sigma))
 
 
-def _deposit_found(
-    survey: _Survey, area: _Area, nodes: _Nodes, parameters: RetrievalParameters
-) -> Deposit:
+def _deposit_found(area: _Area, nodes: _Nodes, parameters: RetrievalParameters) -> Deposit:
     prior, weight = parameters.prior, nodes.weight
     centre = nodes.centre_m @ area.axes
     (x, x_sigma), (y, y_sigma) = (_moments(weight, axis) for axis in centre.T)
@@ -454,12 +479,16 @@ def _deposit_found(
     water_sigma = float(np.hypot(excess_sigma / prior.k_e, water * prior.k_e_sigma))
 
     mean_depth, depth_sigma = _moments(weight, depth, depth_variance)
-    rise, rise_sigma = _moments(weight, *_depth(nodes.thermal, parameters))
+    if np.all(nodes.thermal.level > prior.background_cps):
+        rise, rise_sigma = _moments(weight, *_depth(nodes.thermal, parameters))
+    else:
+        rise, rise_sigma = _NAN, _NAN
     dry, dry_sigma = _dry_rate(weight, nodes.epithermal, parameters)
     levels = np.asarray(parameters.reference_water_wt_percent)
     return Deposit(
         detected=True,
         deviance=nodes.deviance,
+        reduced_chi_square=nodes.reduced_chi_square,
         x_m=x,
         x_sigma_m=float(np.hypot(x_sigma, parameters.navigation_sigma_m)),
         y_m=y,
@@ -483,15 +512,15 @@ def _deposit_found(
 
 
 def _nothing_found(
-    survey: _Survey, area: _Area, deviance: float, parameters: RetrievalParameters
+    survey: _Survey, area: _Area, nodes: _Nodes, parameters: RetrievalParameters
 ) -> Deposit:
     """Posterior of the apparent water of a patch of the radius the limit speaks of."""
     prior = parameters.prior
     exposure, channel = survey.exposure_s, survey.epithermal
     lattice = _Lattice(survey, area, parameters)
     cell = np.indices(tuple(lattice.cells)).reshape(2, -1).T
-    table = _table((parameters.limit_radius_m,), parameters.detector_height_m, lattice.reach_m)
-    response = table.values[0][table.column(lattice.distance(lattice.centre(cell, 0)))]
+    distance = lattice.distance(lattice.centre(cell, 0))
+    response = lattice.table(distance, parameters.limit_radius_m)
     fit = _fit(channel, exposure, channel.dry_rate(exposure) * exposure, response)
     score = fit.log_evidence(fit.gain(), prior.background_cps)
     weight = np.exp(score - score.max())
@@ -514,27 +543,16 @@ def _nothing_found(
     estimate, error = _moments(mass, middle)
     levels = np.asarray(parameters.reference_water_wt_percent)
     dry, dry_sigma = _dry_rate(weight, fit, parameters)
-    unknown = float("nan")
     return Deposit(
         detected=False,
-        deviance=deviance,
-        x_m=unknown,
-        x_sigma_m=unknown,
-        y_m=unknown,
-        y_sigma_m=unknown,
-        radius_m=unknown,
-        radius_sigma_m=unknown,
+        deviance=nodes.deviance,
+        reduced_chi_square=nodes.reduced_chi_square,
+        dry_rate_cps=dry,
+        dry_rate_sigma_cps=dry_sigma,
         estimate_wt_percent=estimate,
         standard_error_wt_percent=error,
         upper_limit_wt_percent=float(np.interp(0.95, below, water)),
         exceedance=tuple((1.0 - np.interp(levels, water, below)).tolist()),
-        dry_rate_cps=dry,
-        dry_rate_sigma_cps=dry_sigma,
-        epithermal_ratio=unknown,
-        epithermal_ratio_sigma=unknown,
-        thermal_ratio=unknown,
-        thermal_ratio_sigma=unknown,
-        possibilities=np.empty((0, 2)),
     )
 
 
@@ -546,10 +564,11 @@ def possibilities(
 ) -> Array:
     """Highest-density set of (content wt%, cover g/cm2), shape (n, 2), densest first.
 
-    From ratio and sigma of the two channels. Content is log-uniform over 0.1 to 20 wt%, cover
-    uniform over 0 to 150 g/cm2, k_e, lambda_e and the thermal amplitude as in the prior. One
-    epithermal ratio fits a shallow poor and a deep rich layer, and the thermal ratio need not
-    decide between them, so the set may have two branches.
+    From (ratio, sigma) of the two channels; a thermal ratio of NaN counts for nothing. Content
+    is log-uniform over 0.1 to 20 wt%, cover uniform over 0 to 150 g/cm2; k_e, lambda_e and the
+    thermal amplitude are as in the prior. One epithermal ratio fits a shallow poor and a deep
+    rich layer, and the thermal ratio need not decide between them, so the set may have two
+    branches.
     """
     content = np.geomspace(0.1, 20.0, 100)[:, None]
     cover = np.linspace(0.0, 150.0, 101)[None, :]
@@ -560,8 +579,9 @@ def possibilities(
             ratio = epithermal_ratio(content, cover, k_e, lambda_e)
             density += np.exp(-0.5 * ((ratio - epithermal[0]) / epithermal[1]) ** 2)
     ratio = thermal_ratio(content, cover, prior.thermal_amplitude)
-    sigma = np.hypot(thermal[1], prior.thermal_amplitude_sigma * (ratio - 1.0))
-    density *= np.exp(-0.5 * ((ratio - thermal[0]) / sigma) ** 2) / sigma
+    if np.isfinite(thermal[0]):
+        sigma = np.hypot(thermal[1], prior.thermal_amplitude_sigma * (ratio - 1.0))
+        density *= np.exp(-0.5 * ((ratio - thermal[0]) / sigma) ** 2) / sigma
 
     order = np.argsort(density, axis=None)[::-1]
     mass = np.cumsum(density.ravel()[order])
