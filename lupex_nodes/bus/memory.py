@@ -92,7 +92,7 @@ class MemoryBus:
     def _announce(self, now: int) -> None:
         counts = {topic: self._counts[topic] for topic in sorted(self._changed)}
         self._changed.clear()
-        message = Tick(now, self._sequence, 0, counts).message()
+        message = Tick(now, self._sequence, counts).message()
         self._sequence += 1
         emission = Emission(TICK, Qos.COMMAND, DiagnosticArray, message, "clock")
         for observer in self.observers:

@@ -170,7 +170,7 @@ class Slot:
             degradation=self.degradation,
             channels=self.place.feeds,
             emit=self._emit,
-            event=self._event,
+            event=self.note,
             call=self.calls.append,
             finish=self._finish,
             progress=self._progress,
@@ -210,7 +210,7 @@ class Slot:
         if self.state is State.ACTIVE:
             self.deactivate()
             self.activate(now)
-            self._event(WARN, "CLOCK_BACK", "The clock went back and the unit was reset.", {})
+            self.note(WARN, "CLOCK_BACK", "The clock went back and the unit was reset.", {})
 
     def deliver(self, topic: str, qos: Qos, message: Any, time: int, source: str) -> None:
         """Take a message that was published at ``time`` on a topic this slot reads."""
@@ -365,7 +365,7 @@ class Slot:
             self._reset = False
             self.deactivate()
             self.activate(now)
-            self._event(OK, "RESET", "The unit was reset.", {"activation": self._activation})
+            self.note(OK, "RESET", "The unit was reset.", {"activation": self._activation})
         elif not self.powered and self.state is not State.UNPOWERED:
             self.deactivate(State.UNPOWERED)
         elif self.powered and self.state is State.UNPOWERED:
@@ -384,7 +384,7 @@ class Slot:
                 self._refuse_input(topic, f"it is not the record {schema.name}")
                 continue
             if not port.deliver(message, time, source):
-                self._event(
+                self.note(
                     WARN,
                     "INPUT_OVERFLOW",
                     f"A message on {topic} was lost because the queue of {self.name} was full.",
@@ -395,7 +395,7 @@ class Slot:
 
     def _refuse_input(self, topic: str, reason: str) -> None:
         sentence = f"A message on {topic} was not used: {reason}."
-        self._event(WARN, "INPUT_REFUSED", sentence, {"topic": topic})
+        self.note(WARN, "INPUT_REFUSED", sentence, {"topic": topic})
 
     def _emit(self, port: OutPort, message: Any) -> None:
         fault = self.port_faults.get(port.topic)
@@ -408,11 +408,15 @@ class Slot:
             self._put(topic, spec.qos, spec.message_type, message)
 
     def _put(self, topic: str, qos: Qos, message_type: type, message: Any) -> None:
+        if qos.latched:
+            # the middleware keeps one: the last of a tick is the state, in every host
+            self.outbox[:] = [each for each in self.outbox if each.topic != topic]
         self.outbox.append(Emission(topic, qos, message_type, message, self.name))
 
-    def _event(
+    def note(
         self, level: bytes, event_id: str, sentence: str, values: Mapping[str, Any]
     ) -> None:
+        """Emit an event of this slot, its unit's or the host's."""
         message = status_message(self._now, self.name, event_id, level, sentence, dict(values))
         self._put(EVENTS, Qos.COMMAND, DiagnosticArray, message)
 
@@ -420,7 +424,7 @@ class Slot:
         """Make the unit safe after an exception of its own code: inactive until reset."""
         self._failure = f"{type(error).__name__}: {error}"
         origin = traceback.extract_tb(error.__traceback__)[-1]
-        self._event(
+        self.note(
             ERROR,
             "UNIT_FAILED",
             f"{self.name} raised {self._failure} and is inactive until reset.",

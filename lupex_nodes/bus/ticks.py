@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 
@@ -16,26 +16,33 @@ DONE = "bus/done"
 
 
 class Tick(NamedTuple):
-    """One tick: counts are cumulative since the epoch of the membership began.
+    """One tick of the bus.
 
-    Only the topics that changed since the last tick are named; a new ``membership`` names all.
+    ``counts`` are cumulative, of the topics that changed since the last tick. The phase is
+    ``step``; or ``calls``, when units send their commands after everybody's step; or ``settle``,
+    when nothing is under way and ``members`` start to count from zero.
     """
 
     now: int
     sequence: int
-    membership: int
     counts: Mapping[str, int]
+    phase: str = "step"
+    members: tuple[str, ...] = ()
 
     def message(self) -> DiagnosticArray:
         """Write the tick as a message."""
-        values = {"sequence": self.sequence, "membership": self.membership, **self.counts}
-        return status_message(self.now, "clock", "tick", OK, "", values)
+        values: dict[str, Any] = {"sequence": self.sequence}
+        if self.members:
+            values["members"] = " ".join(self.members)
+        return status_message(self.now, "clock", "tick", OK, self.phase, {**values, **self.counts})
 
     @classmethod
     def read(cls, message: DiagnosticArray) -> Tick:
         """Read a tick from its message."""
-        values = values_of(message.status[0])
+        status = message.status[0]
+        values = values_of(status)
         sequence = int(values.pop("sequence"))
-        membership = int(values.pop("membership"))
+        members = tuple(values.pop("members", "").split())
         counts = {topic: int(count) for topic, count in values.items()}
-        return cls(from_stamp(message.header.stamp), sequence, membership, counts)
+        now = from_stamp(message.header.stamp)
+        return cls(now, sequence, counts, status.message, members)

@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A unit as a ROS 2 lifecycle node: the slot holds the rules, the node carries the messages.
+
+ROS entities are made once, when the node is configured, and live until the process ends; a unit
+without power is silent because its slot publishes nothing. Callbacks only queue.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import State as LifecycleStates
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from lupex_nodes.bus.commands import Call
+from lupex_nodes.bus.messages import OK, WARN
+from lupex_nodes.bus.parameters import Refused
+from lupex_nodes.bus.ports import Input, Qos
+from lupex_nodes.bus.ros.interfaces import (
+    descriptor,
+    qos_profile,
+    read_reply,
+    read_request,
+    ros_name,
+    service_type,
+    write_reply,
+    write_request,
+)
+from lupex_nodes.bus.ros.spinning import guarded
+from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS, Place, Slot, State
+
+SHARED = {DIAGNOSTICS: Qos.TELEMETRY, EVENTS: Qos.COMMAND, COMMANDS: Qos.COMMAND}
+
+
+class Arrivals:
+    """Messages of one topic that wait for the tick that may see them."""
+
+    def __init__(self, port: Input, publishers: list[str]) -> None:
+        self.port = port
+        self.publishers = publishers
+        self.queue: deque[Any] = deque()
+        self.announced = 0
+        self.taken = 0
+        self.subscription: Any = None
+
+    def missing(self) -> int:
+        """Return how many announced messages have not come."""
+        if not self.port.qos.reliable:
+            return 0
+        return self.announced - self.taken - len(self.queue)
+
+    def take(self) -> list[Any]:
+        """Take what was published before this tick; the rest belongs to later ticks."""
+        count = self.announced - self.taken
+        if count < len(self.queue) and self._counted():
+            messages = [self.queue.popleft() for _ in range(count)]
+        else:
+            messages = list(self.queue)
+            self.queue.clear()
+        self.taken = self.announced
+        if len(self.publishers) > 1 and len(messages) > 1:
+            messages.sort(key=_unit_of)
+        return messages
+
+    def start_over(self) -> None:
+        """Count from zero: what has come so far is all there is from earlier ticks."""
+        self.announced = 0
+        self.taken = -len(self.queue)
+
+    def _counted(self) -> bool:
+        """Whether only units of the barrier publish here, so that counts tell the tick."""
+        return bool(
+            self.publishers
+            and self.port.qos.reliable
+            and self.subscription.get_publisher_count() <= len(self.publishers)
+        )
+
+
+def _unit_of(message: Any) -> str:
+    return message.status[0].hardware_id if message.status else ""
+
+
+class UnitNode(LifecycleNode):
+    """One unit on ROS 2."""
+
+    def __init__(
+        self,
+        place: Place,
+        values: dict[str, Any],
+        *,
+        seed: int,
+        root: str,
+        housekeeping_period_s: float,
+        publishers: dict[str, list[str]],
+        use_sim_time: bool,
+    ) -> None:
+        namespace = ros_name(root, place.namespace)
+        super().__init__(
+            place.name,
+            namespace=namespace,
+            parameter_overrides=[Parameter("use_sim_time", value=use_sim_time)],
+        )
+        self.place = place
+        self.root = root
+        self._publishers_of = publishers
+        self._model = place.unit_class.Parameters
+        self.slot = Slot(place, seed, self._overridden(values), housekeeping_period_s)
+        self._declare(self.slot.parameters.model_dump())
+        self.arrivals: dict[str, Arrivals] = {}
+        self.on_arrival: Callable[[], None] = lambda: None
+        self._outlets: dict[str, Any] = {}
+        self._command_clients: dict[str, Any] = {}
+        self._following = False
+        self._now = 0
+        self.add_pre_set_parameters_callback(self._widen)
+        self.add_post_set_parameters_callback(self._apply)
+
+    # --- parameters ------------------------------------------------------------------------
+
+    def _declare(self, values: dict[str, Any]) -> None:
+        for name, field in self._model.model_fields.items():
+            self.declare_parameter(
+                name, values[name], descriptor(name, field), ignore_override=True
+            )
+
+    def _overridden(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return ``values`` with what command line and parameter files say in their place."""
+        given = [p for n, p in self._parameter_overrides.items() if n in self._model.model_fields]
+        return {**values, **self._own(self._widen(given))}
+
+    def _widen(self, parameters: list[Parameter]) -> list[Parameter]:
+        """Take 3 for 3.0 where a number is wanted, as people type it."""
+        widened = []
+        for each in parameters:
+            field = self._model.model_fields.get(each.name)
+            if field is not None and field.annotation is float and type(each.value) is int:
+                each = Parameter(each.name, value=float(each.value))
+            widened.append(each)
+        return widened
+
+    def _apply_descriptors(
+        self, parameter_list: list[Parameter], *args: Any, **kwargs: Any
+    ) -> SetParametersResult:
+        """Check all parameters as one with our reasons, before rclpy's own descriptors."""
+        changes = self._own(parameter_list)
+        if changes:
+            try:
+                self.slot.set_parameters(changes, check_only=True)
+            except Refused as reason:
+                return SetParametersResult(successful=False, reason=str(reason))
+        return super()._apply_descriptors(parameter_list, *args, **kwargs)
+
+    def _apply(self, parameters: list[Parameter]) -> None:
+        changes = self._own(parameters)
+        if changes:
+            self.slot.set_parameters(changes)
+
+    def _own(self, parameters: list[Parameter]) -> dict[str, Any]:
+        return {
+            p.name: list(p.value) if hasattr(p.value, "tolist") else p.value
+            for p in parameters
+            if p.name in self._model.model_fields
+        }
+
+    # --- lifecycle -------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Make every ROS entity, once."""
+        if not self._outlets:
+            self._make_entities()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Bring the unit up, or refuse with the reason when its channel is off."""
+        if not self._following:
+            try:
+                self.slot.activate(self._now)
+            except Refused as reason:
+                self.get_logger().error(f"{self.place.name} cannot activate: {reason}")
+                return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Drop the unit; the entities stay."""
+        if not self._following:
+            self.slot.deactivate()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Keep the entities: this rclpy crashes when they are destroyed while it spins."""
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Drop the unit for good."""
+        self.slot.deactivate()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:  # noqa: N802
+        """Answer a transition that is illegal in the current state instead of dying of it."""
+        try:
+            return super()._LifecycleNodeMixin__on_change_state(request, response)  # type: ignore[misc]
+        except _rclpy.RCLError:
+            wanted = request.transition.label or request.transition.id
+            self.get_logger().error(
+                f"{self.place.name} cannot do transition {wanted} in state {self.lifecycle_label}; "
+                "see the available transitions with `ros2 lifecycle list`"
+            )
+            response.success = False
+            return response
+
+    @property
+    def lifecycle_label(self) -> str:
+        """The label of the current lifecycle state."""
+        return self._state_machine.current_state[1]
+
+    def follow_slot(self) -> None:
+        """Let the lifecycle state show what power did to the unit."""
+        active = self._state_machine.current_state[0] == LifecycleStates.PRIMARY_STATE_ACTIVE
+        wanted = self.slot.state is State.ACTIVE
+        if active != wanted:
+            self._following = True
+            try:
+                (self.trigger_activate if wanted else self.trigger_deactivate)()
+            except _rclpy.RCLError as error:
+                self.get_logger().warn(f"{self.place.name}: {error}")
+            finally:
+                self._following = False
+
+    # --- messages --------------------------------------------------------------------------
+
+    def _make_entities(self) -> None:
+        for topic, output in self.place.outputs().items():
+            self._outlets[topic] = self.create_publisher(
+                output.message_type, ros_name(self.root, topic), qos_profile(output.qos)
+            )
+        for topic, qos in SHARED.items():
+            self._outlets[topic] = self.create_publisher(
+                DiagnosticArray, ros_name(self.root, topic), qos_profile(qos)
+            )
+        for topic, port in self.place.subscriptions().items():
+            arrivals = Arrivals(port, self._publishers_of.get(topic, []))
+            arrivals.subscription = self.create_subscription(
+                port.message_type,
+                ros_name(self.root, topic),
+                guarded(self._receiver(arrivals)),
+                qos_profile(port.qos, reader=True),
+            )
+            self.arrivals[topic] = arrivals
+        for name, command in self.slot.commands.items():
+            self.create_service(
+                service_type(command), f"~/{name}", guarded(self._service(name))
+            )
+
+    def _receiver(self, arrivals: Arrivals) -> Callable[[Any], None]:
+        def receive(message: Any) -> None:
+            arrivals.queue.append(message)
+            self.on_arrival()
+
+        return receive
+
+    def _service(self, name: str) -> Callable[[Any, Any], Any]:
+        def serve(request: Any, response: Any) -> Any:
+            reply = self.slot.request(name, read_request(request), "service")
+            return write_reply(response, *reply)
+
+        return serve
+
+    def matched(self, subscribers: Callable[[str], int]) -> bool:
+        """Return whether every expected peer of every topic has been found."""
+        return all(
+            outlet.get_subscription_count() >= subscribers(topic)
+            for topic, outlet in self._outlets.items()
+        ) and all(
+            each.subscription.get_publisher_count() >= len(each.publishers)
+            for each in self.arrivals.values()
+        )
+
+    def deliver(self, published: int) -> None:
+        """Hand the slot what was published at ``published`` (ns), the tick before this one."""
+        for topic, arrivals in self.arrivals.items():
+            if not arrivals.queue:
+                continue
+            single = arrivals.publishers[0] if len(arrivals.publishers) == 1 else ""
+            for message in arrivals.take():
+                source = single or (_unit_of(message) if hasattr(message, "status") else "outside")
+                self.slot.deliver(topic, arrivals.port.qos, message, published, source)
+
+    def step(self, now: int) -> None:
+        """Run the slot's tick when it is due and let the lifecycle follow."""
+        self._now = now
+        slot = self.slot
+        if slot.woken or slot.due <= now:
+            slot.tick(now)
+            self.follow_slot()
+
+    def flush(self, counts: dict[str, int]) -> None:
+        """Publish what the slot emitted; count the reliable messages."""
+        outbox, self.slot.outbox = self.slot.outbox, []
+        for emission in outbox:
+            self._outlets[emission.topic].publish(emission.message)
+            if emission.qos.reliable:
+                counts[emission.topic] = counts.get(emission.topic, 0) + 1
+            if emission.topic == EVENTS:
+                self._log(emission.message.status[0])
+
+    def _log(self, status: Any) -> None:
+        logger = self.get_logger()
+        line = f"{status.name}: {status.message}"
+        # rclpy ties a severity to the line that logs, so each has its own
+        if status.level == OK:
+            logger.info(line)
+        elif status.level == WARN:
+            logger.warn(line)
+        else:
+            logger.error(line)
+
+    def send(self, call: Call, place: Place, answered: Callable[[Call], None]) -> None:
+        """Send a call to another unit; ``answered`` is told when the reply is there."""
+        command = place.commands()[call.command]
+        name = ros_name(self.root, f"{place.namespace}/{place.name}/{call.command}")
+        client = self._command_clients.get(name)
+        if client is None:
+            client = self.create_client(service_type(command), name)
+            self._command_clients[name] = client
+            client.wait_for_service(timeout_sec=1.0)
+
+        def reply(future: Any) -> None:
+            if not call.done:
+                call.reply(*read_reply(future.result()))
+                answered(call)
+
+        client.call_async(write_request(command, call.arguments)).add_done_callback(guarded(reply))

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loopback transport of Fast DDS, and the hygiene of its shared memory.
+
+A participant that finds a half-made port file (0 bytes) in shared memory waits for it for ever,
+so such files are removed before a participant is made. Killed processes leave port and segment
+files behind; those that nobody holds locked are removed too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import time
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from lupex_nodes.share import share_file
+
+SHARED_MEMORY = Path("/dev/shm")
+#: A port file is made and sized within milliseconds; one that stays empty is half-made.
+HALF_MADE_AFTER_S = 0.5
+_OWN = ("RMW_IMPLEMENTATION", "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE",
+        "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY", "CYCLONEDDS_URI")
+
+
+def loopback_environment(environment: MutableMapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables that keep ROS 2 on loopback with large messages quick.
+
+    Empty when the user has chosen a middleware, profile or discovery range: that choice stands.
+    """
+    environment = os.environ if environment is None else environment
+    if any(environment.get(name) for name in _OWN):
+        return {}
+    return {
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(share_file("config/fastdds_loopback.xml")),
+        # The profile confines discovery to 127.0.0.1; the range LOCALHOST would replace the
+        # profile's transports by the middleware's own.
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT",
+        # glibc gives large blocks back to the kernel after every message unless told otherwise
+        "MALLOC_MMAP_THRESHOLD_": "268435456",
+        "MALLOC_TRIM_THRESHOLD_": "536870912",
+    }
+
+
+def domain_id() -> int:
+    """Return the ROS domain of this process."""
+    return int(os.environ.get("ROS_DOMAIN_ID") or 0)
+
+
+def remove_half_made_ports(domain: int | None = None, folder: Path = SHARED_MEMORY) -> list[str]:
+    """Remove empty port files of a domain, each of which would hang every new participant."""
+    base = 7400 + 250 * (domain_id() if domain is None else domain)
+    removed = []
+    for path in folder.glob("fastrtps_port*"):
+        number = re.fullmatch(r"fastrtps_port(\d+)", path.name)
+        if number and base <= int(number[1]) < base + 250 and _half_made(path):
+            path.unlink(missing_ok=True)
+            removed.append(path.name)
+    return removed
+
+
+def remove_abandoned_segments(folder: Path = SHARED_MEMORY) -> list[str]:
+    """Remove shared-memory files of Fast DDS whose owner is dead: nobody holds their lock."""
+    removed = []
+    for lock in folder.glob("fastrtps_*_el"):
+        segment = lock.with_name(lock.name.removesuffix("_el"))
+        if not segment.name.startswith("fastrtps_port") and _unlocked(lock):
+            for path in (segment, lock):
+                path.unlink(missing_ok=True)
+                removed.append(path.name)
+    return removed
+
+
+def _half_made(path: Path) -> bool:
+    try:
+        if path.stat().st_size:
+            return False
+        time.sleep(max(0.0, HALF_MADE_AFTER_S - (time.time() - path.stat().st_mtime)))
+        return path.stat().st_size == 0
+    except FileNotFoundError:
+        return False
+
+
+def _unlocked(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except OSError:
+        return False
