@@ -151,9 +151,9 @@ def test_bad_input_is_refused_in_one_sentence():
 
 def test_step_takes_less_than_a_hundred_microseconds():
     def once() -> float:
-        begin = time.perf_counter()
+        begin = time.process_time()
         for _ in range(200):
             PACK.step(0.5, 150.0, 280.0, 1.0)
-        return (time.perf_counter() - begin) / 200
+        return (time.process_time() - begin) / 200
 
     assert min(once() for _ in range(5)) < 100e-6

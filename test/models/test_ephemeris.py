@@ -136,10 +136,10 @@ def test_table_query_takes_less_than_ten_microseconds():
     table = ephemeris.table(start, start + 86400 * NS, 600.0, *SITE)
 
     def once() -> float:
-        begin = time.perf_counter()
+        begin = time.process_time()
         for second in range(1000):
             table.sun(start + second * NS)
-        return (time.perf_counter() - begin) / 1000
+        return (time.process_time() - begin) / 1000
 
     assert min(once() for _ in range(5)) < 10e-6
 

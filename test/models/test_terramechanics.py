@@ -155,10 +155,10 @@ def test_bad_input_is_refused_in_one_sentence():
 
 def test_solving_takes_less_than_a_hundred_microseconds():
     def once() -> float:
-        begin = time.perf_counter()
+        begin = time.process_time()
         for step in range(200):
             traverse(MASS_KG, 0.12 * step, 5.0, 0.1, SOIL, TRACK)
-        return (time.perf_counter() - begin) / 200
+        return (time.process_time() - begin) / 200
 
     best = min(once() for _ in range(5))
     assert best < 100e-6

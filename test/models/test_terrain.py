@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lupex_nodes.models.terrain import Terrain, crater_profile_m, synthetic
+
+GROUND = synthetic(7, 200.0, 1.0, rms_slope_deg=8.0)
+coordinate = st.floats(-130.0, 130.0)
+
+
+def quadratic(rotation_deg: float = 0.0) -> tuple[Terrain, callable]:
+    """Catmull-Rom reproduces quadratics, so this has an exact answer."""
+    turn = math.radians(rotation_deg)
+    u, v = np.meshgrid(np.arange(40) * 2.0, np.arange(30) * 2.0)
+    x = -30.0 + math.cos(turn) * u - math.sin(turn) * v
+    y = -25.0 + math.sin(turn) * u + math.cos(turn) * v
+
+    def exact(x, y):
+        height = 3.0 + 0.2 * x - 0.1 * y + 0.004 * x**2 - 0.003 * x * y + 0.002 * y**2
+        return height, 0.2 + 0.008 * x - 0.003 * y, -0.1 - 0.003 * x + 0.004 * y
+
+    return Terrain(exact(x, y)[0], 2.0, -30.0, -25.0, rotation_deg), exact
+
+
+@pytest.mark.parametrize("rotation_deg", [0.0, 62.84, 222.7])
+def test_quadratic_surface_is_exact_in_the_map_frame(rotation_deg):
+    terrain, exact = quadratic(rotation_deg)
+    turn = math.radians(rotation_deg)
+    rng = np.random.default_rng(0)
+    u, v = rng.uniform(2.0, 76.0, 50), rng.uniform(2.0, 56.0, 50)
+    x = -30.0 + math.cos(turn) * u - math.sin(turn) * v
+    y = -25.0 + math.sin(turn) * u + math.cos(turn) * v
+    for ours, true in zip(terrain.surface(x, y), exact(x, y), strict=True):
+        np.testing.assert_allclose(ours, true, atol=2e-5)
+
+
+@given(x=coordinate, y=coordinate)
+def test_fast_and_vectorised_paths_agree_everywhere(x, y):
+    fast = GROUND.surface_at(x, y)
+    slow = GROUND.surface(np.array([x]), np.array([y]))
+    assert list(fast) == pytest.approx([value[0] for value in slow], abs=1e-9)
+    assert GROUND.height_at(x, y) == fast.height_m
+
+
+@given(x=st.floats(-95.0, 95.0), y=st.floats(-95.0, 95.0))
+def test_slope_is_the_derivative_of_height(x, y):
+    h = 1e-4
+    point = GROUND.surface_at(x, y)
+    east = (GROUND.height_at(x + h, y) - GROUND.height_at(x - h, y)) / (2 * h)
+    north = (GROUND.height_at(x, y + h) - GROUND.height_at(x, y - h)) / (2 * h)
+    assert (point.east_slope, point.north_slope) == pytest.approx((east, north), abs=1e-4)
+
+
+@given(node=st.integers(-90, 90), y=st.floats(-90.0, 90.0))
+def test_slope_has_no_jump_across_a_grid_line(node, y):
+    before, after = GROUND.surface_at(node - 1e-9, y), GROUND.surface_at(node + 1e-9, y)
+    assert list(before) == pytest.approx(list(after), abs=1e-7)
+
+
+def test_surface_passes_through_the_nodes_and_goes_on_level_beyond():
+    x, y = np.meshgrid(np.arange(-100.0, 101.0), np.arange(-100.0, 101.0))
+    np.testing.assert_allclose(GROUND.height(x, y), GROUND.heights_m, atol=1e-6)
+    far = GROUND.surface_at(500.0, 3.0)
+    assert far.height_m == pytest.approx(GROUND.height_at(100.0, 3.0))
+    assert far.east_slope == 0.0
+    assert GROUND.contains(100.0, -100.0) and not GROUND.contains(100.1, 0.0)
+
+
+def test_normals_and_slopes_on_a_plane():
+    y, x = np.mgrid[0:10, 0:10]
+    plane = Terrain(x * math.tan(math.radians(10.0)), 1.0, 0.0, 0.0)
+    normal = plane.normal(np.array([4.5]), np.array([5.2]))[0]
+    s, c = math.sin(math.radians(10.0)), math.cos(math.radians(10.0))
+    assert normal == pytest.approx([-s, 0.0, c], abs=1e-6)
+    assert plane.slope_deg(4.5, 5.2) == pytest.approx(10.0, abs=1e-4)
+
+
+def test_synthetic_terrain_is_the_same_to_the_byte():
+    def digest(seed):
+        grid = synthetic(seed, 128.0, 1.0, crater_density=1.0).heights_m
+        return hashlib.sha256(grid.tobytes()).hexdigest()
+
+    assert digest(3) == digest(3)
+    assert digest(3) != digest(4)
+
+
+@pytest.mark.parametrize("hurst", [0.75, 0.95])
+def test_synthetic_slope_and_roughness_law(hurst):
+    """Structure function of height differences grows as distance^(2 hurst)."""
+    variance = np.zeros(2)
+    for seed in range(6):
+        terrain = synthetic(seed, 512.0, 1.0, rms_slope_deg=8.0, hurst=hurst)
+        grid = terrain.heights_m.astype(float)
+        for k, lag in enumerate((2, 8)):
+            variance[k] += np.mean((grid[:, lag:] - grid[:, :-lag]) ** 2)
+        gradient = np.gradient(grid)
+        rms = math.degrees(math.atan(math.sqrt(np.mean(gradient[0] ** 2 + gradient[1] ** 2))))
+        assert rms == pytest.approx(8.0, abs=0.05)
+        assert terrain.height_at(0.0, 0.0) == 0.0
+    measured = math.log(variance[1] / variance[0]) / math.log(4.0) / 2.0
+    assert measured == pytest.approx(hurst, abs=0.1)
+
+
+def test_terrain_does_not_wrap_around():
+    grid = synthetic(2, 256.0, 1.0).heights_m
+    neighbours = np.abs(np.diff(grid, axis=1)).mean()
+    assert np.abs(grid[:, 0] - grid[:, -1]).mean() > 5 * neighbours
+
+
+def test_craters_have_the_depth_and_rim_asked_for():
+    r = np.array([0.0, 1.0 - 1e-12, 1.0, 2.0, 3.0, 5.0])
+    profile = crater_profile_m(r, 20.0, 3.0)
+    assert profile[1] - profile[0] == pytest.approx(3.0)
+    assert profile[2] == pytest.approx(0.04 * 20.0)
+    assert profile[3] == pytest.approx(0.8 * (1 / 8 - 1 / 27) / (1 - 1 / 27))
+    assert profile[4:] == pytest.approx([0.0, 0.0], abs=1e-12)
+
+
+def test_craters_follow_trask_in_number():
+    """Only craters of one size class: the pits found on flat ground count as expected."""
+    from scipy.ndimage import label
+
+    flat = {"rms_slope_deg": 0.0, "crater_diameter_max_m": 8.0}
+    found = 0
+    for seed in range(4):
+        heights = synthetic(seed, 400.0, 1.0, crater_density=0.2, **flat).heights_m
+        plain = np.median(heights)
+        found += label(heights < plain - 0.06)[1]
+    expected = 4 * 0.2 * 0.0794 * (4.0**-2 - 8.0**-2) * 400.0**2
+    assert found == pytest.approx(expected, rel=0.2)
+
+
+def test_bad_input_is_refused_in_one_sentence():
+    with pytest.raises(ValueError, match="not all finite"):
+        Terrain(np.full((5, 5), np.nan), 1.0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="4 x 4"):
+        Terrain(np.zeros((3, 5)), 1.0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="nodes a side"):
+        synthetic(1, 1e6, 1.0)
+    with pytest.raises(ValueError, match="Hurst"):
+        synthetic(1, 100.0, 1.0, hurst=1.5)
+    with pytest.raises(ValueError, match="read-only"):
+        GROUND.heights_m[0, 0] = 1.0
+
+
+def test_scalar_height_is_fast():
+    def once() -> float:
+        begin = time.process_time()
+        for step in range(1000):
+            GROUND.height_at(0.05 * step, 3.3)
+        return (time.process_time() - begin) / 1000
+
+    assert min(once() for _ in range(20)) < 20e-6
