@@ -26,7 +26,7 @@ python=
 for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
     if "$candidate" -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $newest))" \
         2>/dev/null; then
-        python=$(command -v "$candidate")
+        python=$("$candidate" -c 'import sys; print(sys.executable)')
         break
     fi
 done
@@ -35,24 +35,26 @@ done
     fail "the ROS 2 wheels are for Linux x86_64 only, and this is $(uname -s) $(uname -m): see the README for a ROS 2 workstation"
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+wanted=$(mktemp)
+trap 'rm -f "$log" "$wanted"' EXIT
 
-# What is in the environment follows from these; its scripts also name the folder and the Python.
-state() {
-    pwd
-    "$python" -c 'import sys; print(sys.version)'
-    cat requirements/*.txt requirements/install.sh setup.py package.xml
+# The environment follows from these; its scripts also name the folder and the Python.
+"$python" -c 'import os, sys; print(os.getcwd(), sys.version, sep="\n")' >"$wanted"
+cat requirements/*.txt requirements/install.sh setup.py package.xml >>"$wanted"
+
+has_chromium() {
+    command -v chromium || command -v chromium-browser || command -v google-chrome
 }
 
 for set in "$@"; do
-    if [ "$set" = test ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then
+    if [ "$set" = test ] && ! has_chromium >/dev/null; then
         echo "setup: installing chromium, in which the tests open the report"
         as_root_install chromium ||
             echo "setup: chromium is missing and could not be installed; the tests that open the report in it are skipped" >&2
     fi
 
     stamp=$venv/$set.stamp
-    if [ -x "$venv/bin/python" ] && state | cmp -s - "$stamp"; then
+    if [ -x "$venv/bin/python" ] && cmp -s "$wanted" "$stamp"; then
         continue
     fi
 
@@ -62,10 +64,11 @@ for set in "$@"; do
             fail "Python's venv module is missing: apt-get install python$version-venv"
     fi
     echo "setup: installing requirements/$set.txt into $venv with $python, a minute or two"
-    if ! "$venv/bin/python" -c "import sys; sys.exit(sys.version != '''$("$python" -c 'import sys; print(sys.version)')''')" \
-        2>/dev/null || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    if ! head -n 2 "$wanted" | cmp -s - "$venv/made_by" ||
+        ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         "$python" -m venv --clear "$venv" >"$log" 2>&1 ||
             fail "$venv could not be made: $(tail -n 1 "$log")"
+        head -n 2 "$wanted" >"$venv/made_by"
     fi
     "$venv/bin/python" -m pip --disable-pip-version-check install -q -r "requirements/$set.txt" \
         >"$log" 2>&1 ||
@@ -75,5 +78,5 @@ for set in "$@"; do
             --no-deps --no-build-isolation -e . >"$log" 2>&1 ||
             fail "pip could not install the package itself: $(grep -m 1 '^ERROR' "$log" || tail -n 1 "$log")"
     fi
-    state >"$stamp"
+    cp "$wanted" "$stamp"
 done
