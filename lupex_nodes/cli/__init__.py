@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line, ``lupex``. Each command's module is imported only when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMPLETE = 0
+ENDED_OTHERWISE = 1
+BAD_INPUT = 2
+
+
+class BadInput(Exception):
+    """Input that cannot be used: one sentence a line, each saying what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``lupex``; return the exit status."""
+    options = parser().parse_args(arguments)
+    module = import_module(f"lupex_nodes.cli.{options.module}")
+    try:
+        return getattr(module, options.function)(options)
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; a flush at exit would complain again.
+        sys.stdout = None
+        return COMPLETE
+    except KeyboardInterrupt:
+        print("stopped by the user", file=sys.stderr)
+        return ENDED_OTHERWISE
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of every command."""
+    top = argparse.ArgumentParser(
+        prog="lupex",
+        description="Fly the LUPEX lander and rover on a ROS 2 data bus, record and analyse it.",
+    )
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_looking(commands)
+    _add_bags(commands)
+    return top
+
+
+class _Version(argparse.Action):
+    """Reads the version only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from lupex_nodes.version import version
+
+        print(f"lupex {version()}")
+        parser.exit()
+
+
+def _add(commands: argparse._SubParsersAction, name: str, module: str, text: str):
+    command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    command.set_defaults(module=module, function=name)
+    return command
+
+
+def _add_run(commands: argparse._SubParsersAction) -> None:
+    run = _add(
+        commands, "run", "run",
+        "fly a scenario and leave DIR/bag, DIR/report.html and DIR/summary.json; "
+        "exit 0 complete, 1 ended otherwise, 2 bad input",
+    )
+    run.add_argument("scenario", nargs="?", default="sortie", metavar="SCENARIO",
+                     help="name or path of a scenario (default: sortie)")
+    run.add_argument("--bus", choices=["ros", "memory"], default="ros",
+                     help="ROS 2, or in this process without it (default: ros)")
+    run.add_argument("--composition", choices=["all", "vehicle", "unit"],
+                     help="with --bus ros: one process for all, one a vehicle, or one a unit "
+                     "(default: vehicle)")
+    run.add_argument("--rate", type=_rate, default=None, metavar="N|max",
+                     help="mission time per wall time (default: max)")
+    run.add_argument("--duration", type=float, metavar="S", help="mission time to fly, s")
+    run.add_argument("--seed", type=int, metavar="N", help="seed of all randomness")
+    run.add_argument("--record", default="all", metavar="PROFILE",
+                     help="recording profile (default: all)")
+    run.add_argument("--out", metavar="DIR", help="where the results go "
+                     "(default: runs/SCENARIO-SEED, with a number when that is taken)")
+    run.add_argument("--overwrite", action="store_true",
+                     help="replace the bag, report and summary that are in DIR")
+    run.add_argument("--terrain", metavar="FILE", help="GeoTIFF of heights, such as LOLA's")
+    run.add_argument("--params-file", metavar="FILE", help="ROS parameter file of the units")
+
+
+def _add_looking(commands: argparse._SubParsersAction) -> None:
+    check = _add(
+        commands, "check", "check",
+        "check scenarios and ROS parameter files, every error at once; exit 2 if there is any",
+    )
+    check.add_argument("files", nargs="*", metavar="FILE",
+                       help="scenarios by name or path, parameter files (default: all scenarios)")
+    units = _add(commands, "units", "units", "list the units, or tell all about one")
+    units.add_argument("name", nargs="?", metavar="NAME", help="a unit")
+    command = _add(
+        commands, "command", "command", "send a command to a unit on ROS 2 and wait for its end"
+    )
+    command.add_argument("unit", metavar="UNIT")
+    command.add_argument("name", metavar="NAME", help="a command of the unit: lupex units UNIT")
+    command.add_argument("arguments", nargs="*", metavar="key=value")
+    command.add_argument("--timeout", type=float, default=10.0, metavar="S",
+                         help="longest wait for the reply, s of wall time (default: 10)")
+    command.add_argument("--root", default="", metavar="R", help="root of the system's names")
+
+
+def _add_bags(commands: argparse._SubParsersAction) -> None:
+    analyze = _add(
+        commands, "analyze", "bags",
+        "find what went wrong in any rosbag2 bag; exit 0 nothing at warning or above, 1 findings, "
+        "2 the bag could not be read",
+    )
+    analyze.add_argument("bag", metavar="BAG", help="a bag folder, or a folder with one in `bag`")
+    analyze.add_argument("--out", metavar="DIR", help="write report.html and findings.json there")
+    analyze.add_argument("--json", action="store_true", help="print one JSON object")
+    recover = _add(commands, "recover", "bags", "make a readable bag of what a kill left")
+    recover.add_argument("bag", metavar="BAG")
+    recover.add_argument("--out", metavar="DIR", help="write there, leave the bag as it is")
+    replay = _add(
+        commands, "replay", "bags",
+        "play a bag onto the ROS 2 bus with its /clock; space or SIGUSR1 pauses",
+    )
+    replay.add_argument("bag", metavar="BAG")
+    replay.add_argument("--rate", type=_rate, default=1.0, metavar="N|max",
+                        help="bag time per wall time (default: 1)")
+    replay.add_argument("--topics", nargs="+", metavar="PATTERN",
+                        help="only the topics that match a shell pattern")
+    replay.add_argument("--paused", action="store_true", help="begin paused")
+
+
+def _rate(text: str) -> float | None:
+    """Read a rate; ``max`` is None."""
+    if text == "max":
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = float("nan")
+    if not 0 < rate < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no rate: give a number above 0, or max")
+    return rate

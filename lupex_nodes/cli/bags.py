@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lupex analyze``, ``lupex recover`` and ``lupex replay``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+from lupex_nodes.cli import BAD_INPUT, COMPLETE, ENDED_OTHERWISE, BadInput
+from lupex_nodes.recording.bag_reader import BagError, open_bag
+from lupex_nodes.recording.bag_writer import RecordingError
+
+
+def analyze(options: argparse.Namespace) -> int:
+    """Print the findings of a bag."""
+    from lupex_nodes.analysis import analyze as run_analysis
+
+    try:
+        analysis = run_analysis(options.bag, Path(options.out) if options.out else None)
+    except (BagError, OSError) as error:
+        raise BadInput(str(error)) from None
+    if options.json:
+        print(json.dumps(analysis.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        print(analysis.text())
+    return analysis.exit_code
+
+
+def recover(options: argparse.Namespace) -> int:
+    """Say what became of a bag that a kill left."""
+    from lupex_nodes.recording.recover import recover as run_recovery
+
+    try:
+        report = run_recovery(options.bag, options.out)
+    except (BagError, RecordingError) as error:
+        raise BadInput(str(error)) from None
+    if report.changed:
+        print(f"{report.path}: {report.message_count} messages recovered; "
+              f"the bag as it was is {report.kept}")
+    else:
+        print(f"{report.path}: whole, {report.message_count} messages; nothing had to be done")
+    for remark in report.remarks:
+        print(remark)
+    return COMPLETE
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Play a bag onto the ROS 2 bus."""
+    try:
+        from lupex_nodes.recording import replay as player
+    except ImportError as error:
+        raise BadInput(
+            f"ROS 2 is not usable here ({error}): source a ROS 2 Jazzy workspace or install the "
+            "wheels of requirements/"
+        ) from None
+    pace = player.Pace(options.rate, options.paused)
+    before = {
+        number: signal.signal(number, action)
+        for number, action in {
+            signal.SIGUSR1: pace.toggle, signal.SIGINT: pace.stop, signal.SIGTERM: pace.stop
+        }.items()
+    }
+    try:
+        with (
+            open_bag(options.bag) as bag,
+            player.replay_node() as node,
+            player.keys(lambda key: pace.toggle() if key == " " else None) as poll,
+        ):
+            playing = player.Player(node, bag, options.topics or ["*"])
+            for sentence in playing.skipped:
+                print(sentence, file=sys.stderr)
+            if not playing.topics:
+                print(f"nothing of {options.bag} can be played", file=sys.stderr)
+                return BAD_INPUT
+            time.sleep(player.DISCOVERY_S)
+            playing.play(pace, poll)
+    except BagError as error:
+        raise BadInput(str(error)) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    print(f"{playing.played} messages played on {len(playing.topics)} topics")
+    return ENDED_OTHERWISE if pace.stopped else COMPLETE

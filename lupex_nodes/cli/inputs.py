@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading what the user named, with every error as :class:`BadInput`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lupex_nodes.cli import BadInput
+
+if TYPE_CHECKING:
+    from lupex_nodes.scenario import CheckedScenario
+    from lupex_nodes.system import System
+
+
+def system() -> System:
+    """Read the package's list of units."""
+    from lupex_nodes.system import SystemFileError, load_system
+
+    try:
+        return load_system()
+    except (SystemFileError, FileNotFoundError) as error:
+        raise BadInput(str(error)) from None
+
+
+def scenario(
+    name: str,
+    units: System,
+    overrides: Mapping[str, Any] | None = None,
+    parameter_file: Path | None = None,
+) -> CheckedScenario:
+    """Read and check a scenario with what is put over it."""
+    from lupex_nodes.located_yaml import BadFile
+    from lupex_nodes.scenario import load_scenario
+
+    try:
+        return load_scenario(name, units, overrides=overrides, parameter_file=parameter_file)
+    except BadFile as error:
+        raise BadInput(str(error)) from None

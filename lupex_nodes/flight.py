@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flying a scenario, and what a run leaves: DIR/bag, DIR/summary.json, DIR/report.html."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lupex_nodes.bus.messages import values_of
+from lupex_nodes.bus.observers import Observer
+from lupex_nodes.bus.records import view
+from lupex_nodes.bus.slot import EVENTS, Emission
+from lupex_nodes.bus.stamps import SECOND, check_epoch
+from lupex_nodes.recording.bag_writer import BagWriter
+from lupex_nodes.recording.frames import FrameRecorder
+from lupex_nodes.recording.profiles import Profile
+from lupex_nodes.recording.serialization import serialize
+from lupex_nodes.scenario import CheckedScenario
+from lupex_nodes.version import version
+
+COMPLETE = "complete"
+TRUTH = "world/truth"
+ODOMETRY = "rover/odometry"
+_ENDS = {"executive: PLAN_COMPLETE", "executive: PLAN_FAILED"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: ``complete``, or one word for what ended it, with the first cause."""
+
+    name: str
+    cause: str = ""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What only the run itself knows; everything else is read from its bag."""
+
+    outcome: str
+    cause: str
+    bus: str
+    mission_time_s: float
+    wall_time_s: float
+    real_time_factor: float
+    messages: int
+    messages_per_s: float
+    lost_messages: int = 0
+    struck_off: int = 0
+
+
+class Stopped(Exception):
+    """Raised out of a bus, between two ticks, when a run is asked to end."""
+
+
+class Stop:
+    """An observer that ends the run at the end of a tick after it was asked to."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+
+    def ask(self, reason: str) -> None:
+        """Ask for the end; safe in a signal handler."""
+        self.reason = reason
+
+    def message(self, now: int, emission: Emission) -> None:
+        """Pass over the message."""
+
+    def tick(self, now: int) -> None:
+        """End the run if asked."""
+        if self.reason:
+            raise Stopped(self.reason)
+
+
+class Pace:
+    """An observer that holds mission time to ``rate`` times wall time."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._origin: tuple[int, float] | None = None
+
+    def message(self, now: int, emission: Emission) -> None:
+        """Pass over the message."""
+
+    def tick(self, now: int) -> None:
+        """Sleep until the wall clock has caught up."""
+        wall = time.monotonic()
+        if self._origin is None:
+            self._origin = now, wall
+        first, began = self._origin
+        ahead_s = began + (now - first) / SECOND / self._rate - wall
+        if ahead_s > 0:
+            time.sleep(ahead_s)
+
+
+class Statistics:
+    """An observer that counts messages and learns the outcome from the executive's event."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.now = 0
+        self.outcome: Outcome | None = None
+        self._began = time.monotonic()
+
+    def message(self, now: int, emission: Emission) -> None:
+        """Count the message; read how the plan ended."""
+        self.messages += 1
+        if emission.topic == EVENTS:
+            status = emission.message.status[0]
+            if status.name in _ENDS and self.outcome is None:
+                values = values_of(status)
+                self.outcome = Outcome(values["outcome"], values.get("cause", ""))
+
+    def tick(self, now: int) -> None:
+        """Note the time."""
+        self.now = now
+
+    def facts(self, checked: CheckedScenario, bus: str, stopped: str = "") -> RunFacts:
+        """Return the facts of the run that ends now; ``stopped`` says who ended it early."""
+        wall_s = time.monotonic() - self._began
+        flown_s = max(0, self.now - checked.scenario.start_ns) / SECOND
+        outcome = self.outcome or unfinished(checked, stopped)
+        return RunFacts(
+            outcome=outcome.name,
+            cause=outcome.cause,
+            bus=bus,
+            mission_time_s=flown_s,
+            wall_time_s=round(wall_s, 3),
+            real_time_factor=round(flown_s / wall_s, 2),
+            messages=self.messages,
+            messages_per_s=round(self.messages / wall_s, 1),
+        )
+
+
+def unfinished(checked: CheckedScenario, stopped: str = "") -> Outcome:
+    """Name the outcome of a run in which the executive said none."""
+    if stopped:
+        return Outcome("interrupted", stopped)
+    if not checked.scenario.plan:
+        return Outcome(COMPLETE)
+    return Outcome("time", f"the plan was not over after {checked.scenario.duration_s:g} s")
+
+
+class Recorder:
+    """An observer that writes what a profile selects into a bag, with the frame tree."""
+
+    def __init__(
+        self,
+        folder: Path,
+        checked: CheckedScenario,
+        chosen: Profile,
+        root: str = "",
+        *,
+        flush: bool = False,
+    ) -> None:
+        self.writer = BagWriter(folder, custom_data(checked), flush)
+        self._frames = FrameRecorder(self.writer, root=root)
+        self._profile = chosen
+        self._root = root
+        self._selected: dict[str, tuple[str, str] | None] = {}
+
+    def message(self, now: int, emission: Emission) -> None:
+        """Record the message if the profile selects its topic."""
+        topic = emission.topic
+        try:
+            names = self._selected[topic]
+        except KeyError:
+            names = self._selected[topic] = self._select(emission)
+        if topic == TRUTH:
+            self.writer.custom_data["truth"] = truth(emission.message)
+        if names is None:
+            return
+        # observers on ROS 2 are shown messages as they came, already serialized
+        data = getattr(emission, "data", None) or serialize(emission.message)
+        self.writer.write(*names, data, now)
+        if topic == ODOMETRY:
+            self._frames.observe(*names, data, now)
+
+    def tick(self, now: int) -> None:
+        """Put what a wall second brought on the disk, if the bag shall survive a kill."""
+        self.writer.maybe_flush()
+
+    def close(self, outcome: Outcome | None) -> None:
+        """Finish the bag and say in it how the run ended, if that is known."""
+        if outcome:
+            self.writer.custom_data |= {"outcome": outcome.name, "cause": outcome.cause}
+        self.writer.close()
+
+    def _select(self, emission: Emission) -> tuple[str, str] | None:
+        absolute = absolute_name(emission.topic, self._root)
+        if not self._profile.selects(absolute, self._root):
+            return None
+        kind = type_name(emission.message_type)
+        self.writer.topic(absolute, kind, emission.qos.name.lower())
+        return absolute, kind
+
+
+def absolute_name(topic: str, root: str = "") -> str:
+    """Return a topic's name in the ROS graph of a system at ``root``."""
+    if topic.startswith("/"):
+        return topic
+    return "/" + "/".join(part for part in (root.strip("/"), topic) if part)
+
+
+def type_name(message_type: type) -> str:
+    """Return ``package/msg/Type`` of a message class."""
+    return f"{message_type.__module__.partition('.')[0]}/msg/{message_type.__name__}"
+
+
+def truth(message: Any) -> str:
+    """Write the one row of world/truth as JSON, for the report and for scoring."""
+    row = view(message)[0]
+    return json.dumps({name: row[name].item() for name in row.dtype.names or ()})
+
+
+def custom_data(checked: CheckedScenario) -> dict[str, str]:
+    """Return what a bag says of itself; files by name only, so that bags do not tell paths."""
+    parameters = {
+        unit: {
+            name: Path(value).name if name in ("plan", "terrain_geotiff") else value
+            for name, value in values.items()
+        }
+        for unit, values in checked.parameters.items()
+    }
+    return {
+        "scenario": checked.scenario.name,
+        "scenario_yaml": checked.scenario.text(),
+        "seed": str(checked.scenario.seed),
+        "version": version(),
+        "start_parameters": yaml.safe_dump(parameters),
+    }
+
+
+def fly_memory(
+    checked: CheckedScenario,
+    folder: Path,
+    chosen: Profile,
+    *,
+    rate: float | None = None,
+    observers: Iterable[Observer] = (),
+    stop: Stop | None = None,
+) -> RunFacts:
+    """Fly a scenario on the bus in memory and leave ``folder``/bag.
+
+    ``rate`` is mission time per wall time, None as fast as possible. Two runs of one scenario and
+    seed leave the same bytes. Raises RecordingError when the bag cannot be written.
+    """
+    from lupex_nodes.bus.memory import MemoryBus
+
+    scenario = checked.scenario
+    recorder = Recorder(folder / "bag", checked, chosen)
+    stop = stop or Stop()
+    pace = [] if rate is None else [Pace(rate)]
+    statistics = Statistics()
+    stopped = ""
+    try:
+        bus = MemoryBus(
+            checked.system,
+            checked.parameters,
+            seed=scenario.seed,
+            start=scenario.start_ns,
+            housekeeping_period_s=scenario.housekeeping_period_s,
+            observers=[recorder, statistics, *observers, *pace, stop],
+        )
+        bus.activate()
+        bus.run(check_epoch(scenario.end_ns))
+    except Stopped as reason:
+        stopped = str(reason)
+    finally:
+        facts = statistics.facts(checked, "memory", stopped)
+        recorder.close(Outcome(facts.outcome, facts.cause))
+    return facts
+
+
+def finish(folder: Path, facts: RunFacts) -> dict[str, Any]:
+    """Analyse ``folder``/bag, write summary.json and report.html; return the summary."""
+    from lupex_nodes.analysis.report import write_report
+    from lupex_nodes.analysis.summary import summary
+
+    found = summary(folder / "bag", asdict(facts))
+    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    (folder / "summary.json").write_text(text, encoding="utf-8")
+    write_report(folder / "bag", folder / "report.html", asdict(facts))
+    return found
