@@ -40,7 +40,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What only the run itself knows; everything else is read from its bag."""
+    """What only the run itself knows; everything else is read from its bag.
+
+    On ROS, ``lost_messages`` did not arrive though published, and ``struck_off`` members of the
+    barrier went silent.
+    """
 
     outcome: str
     cause: str

@@ -77,7 +77,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
                      help="ROS 2, or in this process without it (default: ros)")
     run.add_argument("--composition", choices=["all", "vehicle", "unit"],
                      help="with --bus ros: one process for all, one a vehicle, or one a unit "
-                     "(default: vehicle)")
+                     "(default: all)")
     run.add_argument("--rate", type=_rate, default=None, metavar="N|max",
                      help="mission time per wall time (default: max)")
     run.add_argument("--duration", type=float, metavar="S", help="mission time to fly, s")

@@ -110,7 +110,7 @@ def _fly(
         checked,
         folder,
         chosen,
-        composition=options.composition or "vehicle",
+        composition=options.composition or "all",
         rate=options.rate,
         observers=[progress],
         stop=stop,
