@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole analysis of one bag: tables, detectors, findings, and the files they go into."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lupex_nodes.analysis.detectors import Detector, find
+from lupex_nodes.analysis.findings import Finding, as_json, write_findings_bag
+from lupex_nodes.analysis.tables import Tables, read_tables
+
+NO_FAULT, FAULTS_FOUND, UNREADABLE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What was read and what was found in it, in order of first time."""
+
+    tables: Tables
+    findings: list[Finding]
+
+    @property
+    def exit_code(self) -> int:
+        """0 without anything at warning or above, else 1; 2 is for a bag that cannot be read."""
+        return FAULTS_FOUND if any(f.is_fault for f in self.findings) else NO_FAULT
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object of findings.json."""
+        tables = self.tables
+        return {
+            "messages": tables.message_count,
+            "topics": {topic: len(times) for topic, times in sorted(tables.arrivals.items())},
+            "duration_s": round(tables.duration_s, 9),
+            "skipped": tables.skipped,
+            "findings": as_json(self.findings),
+        }
+
+    def text(self) -> str:
+        """Return the findings as lines for a terminal, what went wrong first on top."""
+        tables = self.tables
+        lines = [
+            f"{tables.path}: {tables.message_count} messages on {len(tables.arrivals)} topics "
+            f"in {tables.duration_s:.1f} s"
+        ]
+        lines += [f"not used: {sentence}" for sentence in tables.skipped]
+        lines += [
+            f"{f.first_time_s:10.1f} s  {f.severity:<7}  {f.unit}: {f.message}"
+            + (f" [{f.cause}]" if f.cause else "")
+            for f in self.findings
+        ]
+        if not self.findings:
+            lines.append("nothing found")
+        return "\n".join(lines)
+
+
+def analyze(
+    path: Path | str,
+    out: Path | str | None = None,
+    detectors: Sequence[Detector] | None = None,
+) -> Analysis:
+    """Analyse any rosbag2 bag; with `out`, write findings.json, report.html and findings_bag/.
+
+    Raises BagError, one sentence, if the bag cannot be read; the caller exits with UNREADABLE.
+    """
+    tables = read_tables(path)
+    analysis = Analysis(tables, find(tables, detectors))
+    if out is not None:
+        # matplotlib takes half a second to import, and is needed for the report alone.
+        from lupex_nodes.analysis.report import write_report
+
+        folder = Path(out)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(analysis.as_dict(), indent=2, allow_nan=False, ensure_ascii=False)
+        (folder / "findings.json").write_text(text + "\n", encoding="utf-8")
+        shutil.rmtree(folder / "findings_bag", ignore_errors=True)
+        write_findings_bag(folder / "findings_bag", analysis.findings, tables.start_ns)
+        write_report(tables, folder / "report.html", findings=analysis.findings)
+    return analysis

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Detectors: each looks at the tables for one kind of wrong and yields findings.
+
+A new one is a function of the tables and a line in `default_detectors`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from lupex_nodes.analysis.findings import SEVERITIES, Finding, in_order
+from lupex_nodes.analysis.limits import Limit, load_limits
+from lupex_nodes.analysis.power_supply import Installed, installed_units, powered_s, unit_of
+from lupex_nodes.analysis.tables import DIAGNOSTIC_TYPE, ERROR, LOG_TYPE, Occurrence, Series, Tables
+
+Detector = Callable[[Tables], Iterable[Finding]]
+
+SILENT_PERIODS = 3.0
+# A topic counts as periodic if it has this many intervals and nine of ten are about the median.
+_LEAST_INTERVALS = 20
+_REGULAR = 1.5
+_EDGE_S = 1e-6
+
+
+def default_detectors() -> list[Detector]:
+    """Return the detectors that run on every bag, with the package's configuration."""
+    units = installed_units()
+    return [
+        partial(out_of_limits, limits=load_limits()),
+        partial(heartbeats, units=units),
+        partial(gaps, units=units),
+        losses,
+        events,
+        health,
+        failed_commands,
+        log_errors,
+    ]
+
+
+def find(tables: Tables, detectors: Sequence[Detector] | None = None) -> list[Finding]:
+    """Run the detectors, the default ones if none are given; findings in order of first time."""
+    chosen = default_detectors() if detectors is None else detectors
+    return in_order(finding for detector in chosen for finding in detector(tables))
+
+
+def out_of_limits(tables: Tables, limits: Sequence[Limit]) -> Iterator[Finding]:
+    """Yield signals out of their bounds, with persistence both ways."""
+    for limit in limits:
+        if limit.topic:
+            series = tables.series(limit.topic, limit.signal)
+        else:
+            series = tables.housekeeping.get(limit.unit, {}).get(limit.signal)
+        if series is None or not len(series.values):
+            continue
+        for severity, prefix in (("warning", "warn"), ("error", "error")):
+            for side in ("below", "above"):
+                bound = getattr(limit, f"{prefix}_{side}")
+                if bound is not None:
+                    yield from _beyond(tables, limit, series, severity, side, bound)
+
+
+def _beyond(
+    tables: Tables, limit: Limit, series: Series, severity: str, side: str, bound: float
+) -> Iterator[Finding]:
+    bad = series.values < bound if side == "below" else series.values > bound
+    found = episodes(series.time_s, bad, limit.persistence_s, tables.duration_s)
+    if not found:
+        return
+    start_s, end_s = found[0]
+    during = series.values[(series.time_s >= start_s) & (series.time_s <= end_s)]
+    worst = np.nanmin(during) if side == "below" else np.nanmax(during)
+    times = f", {len(found)} times in all" if len(found) > 1 else ""
+    yield Finding(
+        start_s,
+        limit.unit,
+        f"{limit.topic}:{limit.signal}" if limit.topic else limit.signal,
+        "limit",
+        severity,
+        limit.cause,
+        f"{limit.signal} was {side} {bound:g} for {end_s - start_s:.4g} s, "
+        f"at worst {worst:.4g}{times}",
+    )
+
+
+def heartbeats(tables: Tables, units: Mapping[str, Installed]) -> Iterator[Finding]:
+    """Yield units whose housekeeping stopped for over three periods while they had power."""
+    stated_s = housekeeping_period_s(tables)
+    for unit, times in tables.heartbeats.items():
+        period_s = stated_s or _median_interval_s(times)
+        if period_s is None:
+            continue
+        found = list(_silences(tables, times, period_s, unit, units))
+        if not found:
+            continue
+        start_s, end_s = found[0]
+        more = f", and {len(found) - 1} times more" if len(found) > 1 else ""
+        span = "to the end" if end_s >= tables.duration_s else f"for {end_s - start_s:.4g} s"
+        yield Finding(
+            start_s,
+            unit,
+            "/diagnostics",
+            "heartbeat",
+            "error",
+            "",
+            f"{unit} sent no housekeeping {span}{more}; one is due every {period_s:g} s",
+        )
+
+
+def gaps(tables: Tables, units: Mapping[str, Installed]) -> Iterator[Finding]:
+    """Yield periodic topics that fell silent though their unit was powered, alive, in one mode."""
+    for topic, times in tables.arrivals.items():
+        if tables.types[topic] in (DIAGNOSTIC_TYPE, LOG_TYPE) or topic.endswith("/channels"):
+            continue
+        period_s = _regular_period_s(times)
+        if period_s is None:
+            continue
+        unit = unit_of(topic, units)
+        found = [
+            (start_s, end_s)
+            for start_s, end_s in _silences(tables, times, period_s, unit, units)
+            if _unexplained(tables, unit, start_s, period_s)
+        ]
+        if not found:
+            continue
+        start_s, end_s = found[0]
+        more = f", {len(found)} times in all" if len(found) > 1 else ""
+        yield Finding(
+            start_s,
+            unit,
+            topic,
+            "gap",
+            "warning",
+            "",
+            f"{topic} was silent for {end_s - start_s:.4g} s{more}; "
+            f"its messages came every {period_s:.4g} s",
+        )
+
+
+def _unexplained(tables: Tables, unit: str, start_s: float, period_s: float) -> bool:
+    first_s, last_s = start_s - 1.5 * period_s, start_s + SILENT_PERIODS * period_s
+    changes = [time_s for time_s, _ in tables.texts.get(unit, {}).get("mode", [])[1:]]
+    changes += [command.time_s for command in tables.commands if command.unit == unit]
+    if any(first_s <= time_s <= last_s for time_s in changes):
+        return False
+    beats = tables.heartbeats.get(unit)
+    if beats is None or not len(beats):
+        return True
+    # A unit that is silent altogether is one finding, the heartbeat's.
+    after = beats[beats > start_s + _EDGE_S]
+    beat_s = housekeeping_period_s(tables) or _median_interval_s(beats) or period_s
+    return bool(len(after)) and after[0] - start_s <= SILENT_PERIODS * beat_s
+
+
+def losses(tables: Tables) -> Iterator[Finding]:
+    """Yield topics of which the ticks count more messages than the bag holds."""
+    spans: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
+    for tick in tables.ticks:
+        for topic, count in tick.counts.items():
+            spans[topic, tick.membership].append((tick.time_s, count))
+    for (name, _), counts in spans.items():
+        recorded_topic = tables.topic(name)
+        if recorded_topic is None or len(counts) < 2:
+            continue
+        (first_s, first), (last_s, last) = counts[0], counts[-1]
+        times = tables.arrivals[recorded_topic]
+        # What a tick counts was published before it, what is logged at its time comes after.
+        recorded = int(
+            np.searchsorted(times, last_s - _EDGE_S) - np.searchsorted(times, first_s - _EDGE_S)
+        )
+        if recorded < last - first:
+            yield Finding(
+                first_s,
+                "recorder",
+                recorded_topic,
+                "loss",
+                "warning",
+                "",
+                f"{last - first - recorded} of {last - first} messages on {recorded_topic} are "
+                "not in the bag",
+            )
+
+
+def events(tables: Tables) -> Iterator[Finding]:
+    """Yield events at WARN or ERROR; the same event of a unit is one finding with a count."""
+    grouped: dict[tuple[str, str, int], list[Occurrence]] = defaultdict(list)
+    for event in tables.events:
+        if event.level > 0:
+            grouped[event.unit, event.name, event.level].append(event)
+    for (unit, name, level), same in grouped.items():
+        message = same[0].message + _count(same)
+        yield Finding(same[0].time_s, unit, name, "event", _severity(level), "", message)
+
+
+def health(tables: Tables) -> Iterator[Finding]:
+    """Yield units whose housekeeping says WARN or ERROR."""
+    for unit, changes in tables.health.items():
+        for level in sorted({change.level for change in changes if change.level > 0}):
+            first = next(change for change in changes if change.level == level)
+            severity = _severity(level)
+            message = f"{unit} reports {severity}: {first.message}"
+            yield Finding(first.time_s, unit, "/diagnostics", "health", severity, "", message)
+
+
+def failed_commands(tables: Tables) -> Iterator[Finding]:
+    """Yield commands refused or failed at any stage of verification (ECSS-E-ST-70-41C)."""
+    for command in tables.commands:
+        if command.level > 0 or command.values.get("success") == "false":
+            stage = command.values.get("stage", "execution")
+            message = f"{command.unit} {command.name} failed at {stage}: {command.message}"
+            yield Finding(
+                command.time_s, command.unit, command.name, "command", "warning", "", message
+            )
+
+
+def log_errors(tables: Tables) -> Iterator[Finding]:
+    """Yield lines at ERROR or worse on /rosout; the same line of a node is one finding."""
+    grouped: dict[tuple[str, str], list[Occurrence]] = defaultdict(list)
+    for line in tables.logs:
+        if line.level >= ERROR:
+            grouped[line.unit, line.message].append(line)
+    for (unit, message), same in grouped.items():
+        first = next(iter(message.strip().splitlines()), "an empty line")
+        yield Finding(
+            same[0].time_s, unit, "/rosout", "log", "error", "", first + _count(same)
+        )
+
+
+def _count(same: Sequence[Occurrence]) -> str:
+    return f" ({len(same)} times)" if len(same) > 1 else ""
+
+
+def episodes(
+    time_s: NDArray[np.float64],
+    bad: NDArray[np.bool_],
+    persistence_s: float,
+    end_s: float,
+) -> list[tuple[float, float]]:
+    """Return the spans (start, end) in which a condition held, with persistence both ways.
+
+    A sample holds until the next one, the last until `end_s`. A span begins with the first bad
+    sample of a run of at least `persistence_s`, and ends where a good run of at least
+    `persistence_s` begins.
+    """
+    found: list[tuple[float, float]] = []
+    if not len(time_s):
+        return found
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(bad.astype(np.int8))) + 1])
+    edges = np.append(time_s[starts], max(end_s, float(time_s[-1])))
+    begun: float | None = None
+    for index, start in enumerate(starts):
+        first_s, last_s = float(edges[index]), float(edges[index + 1])
+        lasting = last_s - first_s >= persistence_s
+        if bad[start] and begun is None and lasting:
+            begun = first_s
+        elif not bad[start] and begun is not None and lasting:
+            found.append((begun, first_s))
+            begun = None
+    if begun is not None:
+        found.append((begun, float(edges[-1])))
+    return found
+
+
+def housekeeping_period_s(tables: Tables) -> float | None:
+    """Return the housekeeping period that the bag's custom data states, if it does."""
+    for key in ("housekeeping_period_s", "scenario_yaml", "start_parameters"):
+        try:
+            content = yaml.safe_load(tables.custom_data.get(key, ""))
+        except yaml.YAMLError:
+            continue
+        if isinstance(content, dict):
+            content = content.get("housekeeping_period_s")
+        if isinstance(content, (int, float)) and content > 0:
+            return float(content)
+    return None
+
+
+def _silences(
+    tables: Tables,
+    times: NDArray[np.float64],
+    period_s: float,
+    unit: str,
+    units: Mapping[str, Installed],
+) -> Iterator[tuple[float, float]]:
+    """Yield the spans without a message, longer than three periods of powered time."""
+    edges = np.append(times, tables.duration_s)
+    longest_s = SILENT_PERIODS * period_s * (1 + 1e-9) + _EDGE_S
+    for index in np.flatnonzero(np.diff(edges) > longest_s):
+        start_s, end_s = float(edges[index]), float(edges[index + 1])
+        if powered_s(tables, unit, units, start_s, end_s) > longest_s:
+            yield start_s, end_s
+
+
+def _median_interval_s(times: NDArray[np.float64]) -> float | None:
+    return float(np.median(np.diff(times))) or None if len(times) >= 4 else None
+
+
+def _regular_period_s(times: NDArray[np.float64]) -> float | None:
+    if len(times) <= _LEAST_INTERVALS:
+        return None
+    intervals = np.diff(times)
+    median_s = float(np.median(intervals))
+    if median_s <= 0 or np.quantile(intervals, 0.9) > _REGULAR * median_s:
+        return None
+    return median_s
+
+
+def _severity(level: int) -> str:
+    return SEVERITIES[min(level, 2)]

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The key figures of a run, for summary.json and the head of the report."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lupex_nodes.analysis.tables import Series, Tables, read_tables
+from lupex_nodes.recording.bag_reader import Bag
+
+ESTIMATED_ODOMETRY = "rover/odometry"
+TRUE_ODOMETRY = "world/vehicle/odometry"
+BATTERY = "rover/power/battery"
+DEPOSIT = "payload/neutron_spectrometer/deposit"
+
+
+def summary(bag: Tables | Bag | Path | str, run_facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object of summary.json; what the bag does not tell is None.
+
+    `run_facts` is what only the runner knows: `outcome` (its name) and `wall_time_s`. Further
+    facts are passed on as they are. Distances in m, water in wt% of water-equivalent hydrogen.
+    """
+    tables = bag if isinstance(bag, Tables) else read_tables(bag)
+    facts = dict(run_facts)
+    wall_time_s = facts.get("wall_time_s")
+    fraction = tables.series(BATTERY, "percentage")
+    result: dict[str, Any] = {
+        "outcome": facts.pop("outcome", None),
+        "duration_s": tables.duration_s,
+        "real_time_factor": tables.duration_s / wall_time_s if wall_time_s else None,
+        "messages": tables.message_count,
+        "messages_per_s": tables.message_count / wall_time_s if wall_time_s else None,
+        "distance_m": distance_m(tables),
+        "battery_min_fraction": _least(fraction),
+        "water": water(tables),
+    }
+    return _plain({**result, **facts})
+
+
+def distance_m(tables: Tables) -> float | None:
+    """Return the distance driven: the true one if the bag has it, else the estimate's length."""
+    for topic in (TRUE_ODOMETRY, ESTIMATED_ODOMETRY):
+        x = tables.series(topic, "pose.pose.position.x")
+        y = tables.series(topic, "pose.pose.position.y")
+        if x is not None and y is not None:
+            return float(np.sum(np.hypot(np.diff(x.values), np.diff(y.values))))
+    return None
+
+
+def truth(tables: Tables) -> dict[str, Any]:
+    """Return the custom data `truth`, empty if the bag has none that is a JSON object."""
+    try:
+        content = json.loads(tables.custom_data.get("truth", "{}"))
+    except json.JSONDecodeError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def true_water_wt_percent(known: Mapping[str, Any]) -> float | None:
+    """Return the true apparent water at the patch centre from the truth object."""
+    value = known.get("apparent_water_wt_percent", known.get("truth_wt_percent"))
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def water(tables: Tables) -> dict[str, Any] | None:
+    """Return the neutron spectrometer's last deposit beside the truth, None without one."""
+    record = tables.record(DEPOSIT)
+    if record is None:
+        return None
+    deposit = record.rows[-1]
+    known = truth(tables)
+    detected = bool(deposit["detected"])
+    error_m = None
+    if detected and {"patch_x_m", "patch_y_m"} <= set(known):
+        error_m = math.hypot(
+            float(deposit["x_m"]) - known["patch_x_m"], float(deposit["y_m"]) - known["patch_y_m"]
+        )
+    return {
+        "detected": detected,
+        "estimate_wt_percent": float(deposit["estimate_wt_percent"]),
+        "standard_error": float(deposit["standard_error_wt_percent"]),
+        "truth_wt_percent": true_water_wt_percent(known),
+        "position_error_m": error_m,
+        "upper_limit_wt_percent": float(deposit["upper_limit_wt_percent"]),
+    }
+
+
+def _least(series: Series | None) -> float | None:
+    if series is None or not np.isfinite(series.values).any():
+        return None
+    return float(np.nanmin(series.values))
+
+
+def _plain(value: Any) -> Any:
+    """Replace what JSON has no word for by None."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
