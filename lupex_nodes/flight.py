@@ -17,10 +17,11 @@ from lupex_nodes.bus.observers import Observer
 from lupex_nodes.bus.records import view
 from lupex_nodes.bus.slot import EVENTS, Emission
 from lupex_nodes.bus.stamps import SECOND, check_epoch
+from lupex_nodes.models import neutron
 from lupex_nodes.recording.bag_writer import BagWriter
 from lupex_nodes.recording.frames import FrameRecorder
 from lupex_nodes.recording.profiles import Profile
-from lupex_nodes.recording.serialization import serialize
+from lupex_nodes.recording.cdr import to_cdr
 from lupex_nodes.scenario import CheckedScenario
 from lupex_nodes.version import version
 
@@ -180,7 +181,7 @@ class Recorder:
         if names is None:
             return
         # observers on ROS 2 are shown messages as they came, already serialized
-        data = getattr(emission, "data", None) or serialize(emission.message)
+        data = getattr(emission, "data", None) or to_cdr(emission.message)
         self.writer.write(*names, data, now)
         if topic == ODOMETRY:
             self._frames.observe(*names, data, now)
@@ -217,9 +218,17 @@ def type_name(message_type: type) -> str:
 
 
 def truth(message: Any) -> str:
-    """Write the one row of world/truth as JSON, for the report and for scoring."""
+    """Write the one row of world/truth as JSON, with the apparent water over the patch (wt%)."""
     row = view(message)[0]
-    return json.dumps({name: row[name].item() for name in row.dtype.names or ()})
+    known = {name: row[name].item() for name in row.dtype.names or ()}
+    ratio = neutron.epithermal_ratio(
+        known["content_wt_percent"], known["cover_g_cm2"], known["k_e"], known["lambda_e_g_cm2"]
+    )
+    present = known["patch_present"]
+    known["apparent_water_wt_percent"] = (
+        float(neutron.apparent_water(ratio, known["k_e"])) if present else 0.0
+    )
+    return json.dumps(known)
 
 
 def custom_data(checked: CheckedScenario) -> dict[str, str]:

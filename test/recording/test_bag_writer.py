@@ -175,13 +175,3 @@ def test_qos_classes_are_those_of_the_bus() -> None:
             "transient_local" if qos.latched else "volatile",
             qos.depth,
         )
-
-
-def test_rclpys_serialiser_gives_the_same_bytes() -> None:
-    pytest.importorskip("rclpy")
-    from std_msgs.msg import String
-
-    from lupex_nodes.recording.serialization import serialize
-
-    # rclpy pads the CDR to four bytes.
-    assert serialize(String(data="moon")).rstrip(b"\0") == string_cdr("moon").rstrip(b"\0")

@@ -111,6 +111,10 @@ class ClockNode(Node):
         self._pace = self.create_timer(1.0, guarded(self._on_pace), clock=steady)
         self._pace.cancel()
 
+    def is_member(self, process: str) -> bool:
+        """Return whether a process has been counted in, or has said hello."""
+        return process in self._members or process in self._joining
+
     def member_died(self, process: str) -> None:
         """Strike a member off at once because its process is known to be dead."""
         self._joining.pop(process, None)

@@ -65,6 +65,7 @@ class Arrivals:
             self.queue.clear()
         self.taken = self.announced
         if len(self.publishers) > 1 and len(messages) > 1:
+            # several units: in the order in which the host in memory runs them
             messages.sort(key=_unit_of)
         return messages
 
@@ -83,7 +84,8 @@ class Arrivals:
 
 
 def _unit_of(message: Any) -> str:
-    return message.status[0].hardware_id if message.status else ""
+    status = getattr(message, "status", None)
+    return status[0].hardware_id if status else ""
 
 
 class UnitNode(LifecycleNode):
@@ -100,16 +102,16 @@ class UnitNode(LifecycleNode):
         publishers: dict[str, list[str]],
         use_sim_time: bool,
     ) -> None:
-        namespace = ros_name(root, place.namespace)
+        # rclpy checks its own parameters by our rules while it makes the node
+        self._model = place.unit_class.Parameters
         super().__init__(
             place.name,
-            namespace=namespace,
+            namespace=ros_name(root, place.namespace),
             parameter_overrides=[Parameter("use_sim_time", value=use_sim_time)],
         )
         self.place = place
         self.root = root
         self._publishers_of = publishers
-        self._model = place.unit_class.Parameters
         self.slot = Slot(place, seed, self._overridden(values), housekeeping_period_s)
         self._declare(self.slot.parameters.model_dump())
         self.arrivals: dict[str, Arrivals] = {}
@@ -288,7 +290,7 @@ class UnitNode(LifecycleNode):
                 continue
             single = arrivals.publishers[0] if len(arrivals.publishers) == 1 else ""
             for message in arrivals.take():
-                source = single or (_unit_of(message) if hasattr(message, "status") else "outside")
+                source = single or _unit_of(message) or "outside"
                 self.slot.deliver(topic, arrivals.port.qos, message, published, source)
 
     def step(self, now: int) -> None:

@@ -110,3 +110,9 @@ def guarded(
             return arguments[1] if len(arguments) == 2 else None
 
     return run
+
+
+def shutdown() -> None:
+    """Shut rclpy down if it is up."""
+    if rclpy.ok():
+        rclpy.shutdown()

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a process can be: units, the clock, or the recorder."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from lupex_nodes.bus.ros.clock import ClockNode
+from lupex_nodes.bus.ros.member import FreeRunning, UnitsInStep
+from lupex_nodes.bus.ros.node import UnitNode
+from lupex_nodes.bus.ros.observing import ObserverNode, watched_topics
+from lupex_nodes.bus.ros.spinning import Spinner
+from lupex_nodes.scenario import CheckedScenario, load_scenario
+from lupex_nodes.system import System
+
+DEFAULT_SCENARIO = "sortie"
+
+
+class Role(NamedTuple):
+    """A running role; ``close`` ends what must be ended before the process does."""
+
+    close: Callable[[], None] = lambda: None
+
+
+def flown(options: argparse.Namespace, system: System) -> CheckedScenario:
+    """Return the scenario that a process was told to fly."""
+    overrides = {} if options.seed is None else {"seed": options.seed}
+    return load_scenario(options.scenario or DEFAULT_SCENARIO, system, overrides=overrides)
+
+
+def make_units(options: argparse.Namespace, system: System, spinner: Spinner) -> Role:
+    """Make and configure the nodes of units; they activate at the first tick.
+
+    A unit that runs alone, without a scenario, has its own defaults.
+    """
+    alone = options.scenario is None and options.clock != "lockstep"
+    checked = None if alone else flown(options, system)
+    nodes = [
+        UnitNode(
+            system.places[name],
+            checked.parameters.get(name, {}) if checked else {},
+            seed=checked.scenario.seed if checked else options.seed or 1,
+            root=options.root,
+            housekeeping_period_s=checked.scenario.housekeeping_period_s if checked else 1.0,
+            publishers=system.publishers,
+            use_sim_time=options.clock != "wall",
+        )
+        for name in sorted(system.entry(name).name for name in options.names)
+    ]
+    if not options.no_autostart or options.clock == "lockstep":
+        for node in nodes:
+            node.trigger_configure()
+    if options.clock == "lockstep":
+        process = options.process or options.names[0]
+        UnitsInStep(nodes, process, options.root, system)
+    else:
+        wall = options.clock == "wall"
+        FreeRunning(nodes, system, wall=wall, autostart=not options.no_autostart)
+    spinner.add(nodes)
+    return Role()
+
+
+def make_clock(options: argparse.Namespace, system: System, spinner: Spinner) -> Role:
+    """Make the clock of the system."""
+    scenario = flown(options, system).scenario
+    node = ClockNode(
+        root=options.root,
+        start=scenario.start_ns,
+        end=scenario.end_ns,
+        rate=options.rate,
+        expected=options.members.split(",") if options.members else [],
+        finished=spinner.stop,
+    )
+    spinner.add([node])
+    return Role()
+
+
+def make_recorder(options: argparse.Namespace, system: System, spinner: Spinner) -> Role:
+    """Make the recorder of the system, which writes OUT/bag."""
+    from lupex_nodes.flight import Recorder, Statistics, absolute_name
+    from lupex_nodes.recording.profiles import profile
+
+    checked = flown(options, system)
+    chosen = profile(options.record)
+    statistics = Statistics()
+    recorder = Recorder(Path(options.out) / "bag", checked, chosen, options.root, flush=True)
+    topics = watched_topics(
+        system, lambda topic: chosen.selects(absolute_name(topic, options.root), options.root)
+    )
+    node = ObserverNode(options.root, topics, [recorder, statistics])
+    spinner.add([node])
+
+    def close() -> None:
+        node.drain()
+        recorder.close(statistics.outcome)
+
+    return Role(close)

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The supervisor of a flight on ROS 2: starts the processes of units, sees that they come up,
+tells the clock when one dies, starts it again if wished, and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rclpy.clock import Clock, ClockType
+
+from lupex_nodes.bus.observers import Observer
+from lupex_nodes.bus.ros import spinning, transport
+from lupex_nodes.bus.ros.clock import ClockNode
+from lupex_nodes.bus.ros.observing import PROCESS, ObserverNode, watched_topics
+from lupex_nodes.bus.stamps import SECOND, check_epoch
+from lupex_nodes.flight import (
+    ODOMETRY,
+    TRUTH,
+    Outcome,
+    Recorder,
+    RunFacts,
+    Statistics,
+    Stop,
+    absolute_name,
+    unfinished,
+)
+from lupex_nodes.recording.profiles import Profile
+from lupex_nodes.scenario import CheckedScenario
+
+STARTUP_S = 15.0
+STARTUP_TRIES = 3
+RESPAWNS = 5
+TERMINATE_S = 2.0
+
+
+@dataclass
+class Process:
+    """One process of units and how often it was started."""
+
+    name: str
+    units: Sequence[str]
+    child: subprocess.Popen[bytes]
+    starts: int = 1
+    since: float = field(default_factory=time.monotonic)
+    joined: bool = False
+
+
+class Supervisor:
+    """The processes of units of one flight.
+
+    ``command`` gives the command line that starts a process; ``died`` is told the name of a
+    process that ended by itself.
+    """
+
+    def __init__(
+        self,
+        command: Callable[[str, Sequence[str]], list[str]],
+        *,
+        respawn: bool = False,
+        died: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._command = command
+        self._respawn = respawn
+        self._died = died
+        self.processes: dict[str, Process] = {}
+        self.remarks: list[str] = []
+
+    def start(self, members: dict[str, list[str]]) -> None:
+        """Start every process."""
+        transport.remove_half_made_ports()
+        transport.remove_abandoned_segments()
+        for name, units in members.items():
+            self.processes[name] = Process(name, units, self._spawn(name, units))
+
+    def _spawn(self, name: str, units: Sequence[str]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command(name, units), stdin=subprocess.DEVNULL)
+
+    def watch(self, joined: Callable[[str], bool]) -> str:
+        """Look after every process; return a sentence when the flight cannot go on."""
+        for process in self.processes.values():
+            process.joined = process.joined or joined(process.name)
+            code = process.child.poll()
+            if code is not None:
+                sentence = self._ended(process, code)
+                if sentence:
+                    return sentence
+            elif not process.joined and time.monotonic() - process.since > STARTUP_S:
+                if process.starts >= STARTUP_TRIES:
+                    return f"process {process.name} did not come up in {process.starts} tries"
+                self.remarks.append(f"process {process.name} hung at its start; started again")
+                process.child.kill()
+                process.child.wait()
+                self._again(process)
+        return ""
+
+    def _ended(self, process: Process, code: int) -> str:
+        if not process.joined:
+            return f"process {process.name} ended with code {code} before it came up"
+        if process.starts > 0:
+            self._died(process.name)
+        if self._respawn and 0 < process.starts <= RESPAWNS:
+            self.remarks.append(f"process {process.name} ended with code {code}; started again")
+            self._again(process)
+        else:
+            process.starts = 0
+        return ""
+
+    def _again(self, process: Process) -> None:
+        transport.remove_half_made_ports()
+        transport.remove_abandoned_segments()
+        process.child = self._spawn(process.name, process.units)
+        process.starts += 1
+        process.since = time.monotonic()
+        process.joined = False
+
+    def stop(self) -> None:
+        """End every process: SIGTERM, and SIGKILL for whoever is still there after 2 s."""
+        children = [p.child for p in self.processes.values() if p.child.poll() is None]
+        for child in children:
+            child.terminate()
+        deadline = time.monotonic() + TERMINATE_S
+        for child in children:
+            try:
+                child.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self.remarks.append(f"process {child.pid} had to be killed")
+                child.kill()
+                child.wait()
+        transport.remove_abandoned_segments()
+
+
+def unit_command(scenario: Path, root: str, flown: Sequence[str]) -> Callable:
+    """Return the command line of a process of units that flies the scenario in ``scenario``."""
+
+    def command(name: str, units: Sequence[str]) -> list[str]:
+        return [
+            *(sys.executable, "-m", "lupex_nodes.bus.ros.process", *units),
+            *("--process", name, "--scenario", str(scenario), "--clock", "lockstep"),
+            *("--root", root, "--units", ",".join(flown), "--parent", str(os.getpid())),
+            *("--ros-args", "--log-level", "warn"),
+        ]
+
+    return command
+
+
+def fly(
+    checked: CheckedScenario,
+    folder: Path,
+    chosen: Profile,
+    *,
+    rate: float | None = None,
+    composition: str = "all",
+    root: str = "",
+    respawn: bool = False,
+    observers: Iterable[Observer] = (),
+    stop: Stop | None = None,
+) -> RunFacts:
+    """Fly a scenario on ROS 2 with the clock and the recorder in this process.
+
+    ``rate`` is mission time per wall time, None as fast as possible. Leaves ``folder``/bag and
+    ``folder``/scenario.yaml, which the processes of units read. Raises RecordingError when the
+    bag cannot be written.
+    """
+    os.environ.update(transport.loopback_environment())
+    scenario = checked.scenario
+    check_epoch(scenario.end_ns)
+    members = checked.system.processes(composition)
+    recorder = Recorder(folder / "bag", checked, chosen, root, flush=True)
+    scenario_file = folder / "scenario.yaml"
+    scenario_file.write_text(checked.portable_text(), encoding="utf-8")
+    stop = stop or Stop()
+    statistics = Statistics()
+    transport.remove_half_made_ports()
+    spinning.init()
+    spinner = spinning.Spinner()
+    spinning.stop_on_signals(spinner)
+    names = [entry.name for entry in checked.system.units]
+    supervisor = Supervisor(
+        unit_command(scenario_file, root, names),
+        respawn=respawn,
+        died=lambda name: clock.member_died(name),
+    )
+    supervisor.start(members)
+    try:
+        clock = ClockNode(
+            root=root,
+            start=scenario.start_ns,
+            end=scenario.end_ns,
+            rate=rate or 0.0,
+            expected=[*members, PROCESS],
+            startup_s=STARTUP_S * STARTUP_TRIES + 5,
+            finished=spinner.stop,
+        )
+        also = {"events", TRUTH, ODOMETRY, *(t for o in observers for t in getattr(o, "topics", ()))}
+        topics = watched_topics(
+            checked.system,
+            lambda topic: topic in also or chosen.selects(absolute_name(topic, root), root),
+        )
+        node = ObserverNode(root, topics, [recorder, statistics, *observers])
+
+        def watch() -> None:
+            failure = supervisor.watch(clock.is_member)
+            if failure or stop.reason:
+                spinner.stop(f"hardware: {failure}" if failure else stop.reason)
+
+        clock.create_timer(
+            0.1, spinning.guarded(watch), clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        spinner.add([clock, node])
+        spinner.run()
+        node.drain()
+    finally:
+        supervisor.stop()
+        facts = _facts(checked, clock, statistics, spinner.reason)
+        recorder.close(Outcome(facts.outcome, facts.cause))
+        spinning.shutdown()
+    return facts
+
+
+def _facts(
+    checked: CheckedScenario, clock: ClockNode, statistics: Statistics, reason: str
+) -> RunFacts:
+    """Return the facts of the run; the speed counts from the first tick to the last."""
+    counted = clock.statistics
+    wall_s = max(1e-9, (counted.last_wall or 0.0) - (counted.first_wall or 0.0))
+    flown_s = (clock.now - checked.scenario.start_ns) / SECOND
+    kind, _, cause = reason.partition(": ")
+    if kind == "hardware":
+        outcome = Outcome(kind, cause)
+    else:
+        outcome = statistics.outcome or unfinished(checked, "" if reason == "time" else reason)
+    return RunFacts(
+        outcome=outcome.name,
+        cause=outcome.cause,
+        bus="ros",
+        mission_time_s=flown_s,
+        wall_time_s=round(wall_s, 3),
+        real_time_factor=round(flown_s / wall_s, 2),
+        messages=counted.messages,
+        messages_per_s=round(counted.messages / wall_s, 1),
+        lost_messages=sum(counted.lost.values()),
+        struck_off=len(counted.struck_off),
+    )
