@@ -123,8 +123,8 @@ def read(path: Path) -> Located:
     except OSError as error:
         sentence = f"the file cannot be read ({error.strerror}): give the path of a YAML file"
         raise _unreadable(path, sentence) from None
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         reader = _Reader(path, loader)
         data = reader.value((), node) if node else None
