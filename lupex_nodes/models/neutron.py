@@ -229,7 +229,9 @@ class DiscFractionTable:
             curve = PchipInterpolator(node[first:], fraction[first:])
             self._values[row] = curve(np.maximum(radius[row] + outside, 0.0))
 
-    def __call__(self, distance_m: Array, radius_m: Array | float) -> NDArray[np.float32]:
+    def __call__(
+        self, distance_m: NDArray[np.floating], radius_m: Array | float
+    ) -> NDArray[np.float32]:
         """Fractions for distances and radii, which broadcast; radii are cut to the range."""
         radius = np.maximum(np.asarray(radius_m, float), self._first_radius_m)
         row = np.log(radius / self._first_radius_m) * self._per_log_radius + 0.5

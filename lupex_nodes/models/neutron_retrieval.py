@@ -36,6 +36,8 @@ from lupex_nodes.models.neutron import (
     tube_gain,
 )
 
+Single = NDArray[np.float32]
+
 RAW_DTYPE = np.dtype(
     [
         ("time_s", "f8"),
@@ -55,7 +57,6 @@ _RADII = 15
 _KEPT_NODES = 500
 _LEVELS = 4
 _ENOUGH_NODES = 150.0
-_Z95 = 1.6449
 _NAN = float("nan")
 
 
@@ -285,13 +286,13 @@ class _Fit(NamedTuple):
     level_variance: Array
     fall_variance: Array
 
-    def rate(self, response: Array) -> Array:
+    def rate(self, response: Single) -> Single:
         """Rates (N, n), kept above zero, in the type of the response."""
         rate = self.fall[:, None].astype(response.dtype) * response
         np.subtract(self.level[:, None].astype(response.dtype), rate, out=rate)
         return np.maximum(rate, 1e-3, out=rate)
 
-    def rate_at(self, node: int, response: Array) -> Array:
+    def rate_at(self, node: int, response: Single) -> Array:
         """Rates (n,) of one node."""
         return np.maximum(self.level[node] - self.fall[node] * response[node].astype(float), 1e-3)
 
@@ -307,12 +308,12 @@ class _Fit(NamedTuple):
         return gain + np.log(sigma) + np.log(np.maximum(inside, 1e-300))
 
 
-def _weighted_sum(values: Array, weight: Array) -> Array:
-    """Sum over the bins, (N, n) to (N,); einsum, as threads of BLAS may differ in the last bit."""
+def _weighted_sum(values: NDArray[np.floating], weight: NDArray[np.floating]) -> Array:
+    """Sum over the last axis, (N, n) to (N,), in one order whatever threads BLAS may have."""
     return np.einsum("ij,j->i", values, weight).astype(float)
 
 
-def _fit(channel: _Channel, exposure_s: Array, expected: Array, response: Array) -> _Fit:
+def _fit(channel: _Channel, exposure_s: Array, expected: Array, response: Single) -> _Fit:
     """Least squares about expected counts (n,), one step of Fisher scoring; response (N, n)."""
     per_count = exposure_s / expected
     still = channel.standing_exposure_s
@@ -334,7 +335,7 @@ def _fit(channel: _Channel, exposure_s: Array, expected: Array, response: Array)
     )
 
 
-def _poisson_gain(survey: _Survey, fit: _Fit, response: Array) -> Array:
+def _poisson_gain(survey: _Survey, fit: _Fit, response: Single) -> Array:
     """Log-likelihood of each node's rates over that of no deposit; exact."""
     channel = survey.epithermal
     dry = channel.dry_rate(survey.exposure_s)
@@ -386,7 +387,7 @@ class _Lattice:
         low, high = self.parameters.radius_min_m, self.parameters.radius_max_m
         return low * (high / low) ** ((cell + 0.5) / (_RADII * 2**level))
 
-    def distance(self, centre_m: Array) -> NDArray[np.float32]:
+    def distance(self, centre_m: Array) -> Single:
         """Distances (N, n) of the bins of the track from centres (N, 2)."""
         x, y = centre_m.T.astype(np.float32)[..., None]
         return np.sqrt((self.track[0] - x) ** 2 + (self.track[1] - y) ** 2)
@@ -463,6 +464,48 @@ def _dry_rate(weight: Array, fit: _Fit, parameters: RetrievalParameters) -> tupl
     return level - prior.background_cps, float(np.hypot(sigma, background_sigma))
 
 
+class _Water(NamedTuple):
+    """Posterior of the apparent water at the patch centre (wt%)."""
+
+    estimate: float
+    error: float
+    limit: float
+    exceedance: tuple[float, ...]
+
+
+def _water(
+    weight: Array,
+    depth: Array,
+    depth_variance: Array,
+    filled: Array,
+    parameters: RetrievalParameters,
+) -> _Water:
+    """Posterior from the nodes' depths, each normal and cut to 0 to 1, and the prior of k_e."""
+    prior = parameters.prior
+    heavy = weight > 1e-4 * weight.max()
+    weight, depth, sigma = weight[heavy], depth[heavy, None], np.sqrt(depth_variance[heavy, None])
+    filled = np.broadcast_to(filled, heavy.shape)[heavy, None]
+    # water times k_e, which is 1/R - 1, needs no k_e; that comes in by scaling afterwards
+    scaled = np.r_[0.0, np.geomspace(1e-3, 20.0, 300)]
+    reached = ndtr((np.minimum(scaled / (1.0 + scaled) / filled, 1.0) - depth) / sigma)
+    none, whole = ndtr(-depth / sigma), ndtr((1.0 - depth) / sigma)
+    share = (reached - none) / np.maximum(whole - none, 1e-300)
+    below_scaled = _weighted_sum(share.T, weight)
+    water = scaled / prior.k_e
+    below = np.zeros_like(water)
+    for step in ndtri((np.arange(20) + 0.5) / 20):
+        below += np.interp(water * prior.k_e * (1.0 + prior.k_e_sigma * step), scaled, below_scaled)
+    below /= below[-1]
+    estimate, error = _moments(np.diff(below), 0.5 * (water[1:] + water[:-1]))
+    levels = np.asarray(parameters.reference_water_wt_percent)
+    return _Water(
+        estimate=estimate,
+        error=error,
+        limit=float(np.interp(0.95, below, water)),
+        exceedance=tuple((1.0 - np.interp(levels, water, below)).tolist()),
+    )
+
+
 def _deposit_found(area: _Area, nodes: _Nodes, parameters: RetrievalParameters) -> Deposit:
     prior, weight = parameters.prior, nodes.weight
     centre = nodes.centre_m @ area.axes
@@ -471,20 +514,14 @@ def _deposit_found(area: _Area, nodes: _Nodes, parameters: RetrievalParameters) 
 
     depth, depth_variance = _depth(nodes.epithermal, parameters)
     filled = response_within(nodes.radius_m, parameters.detector_height_m)
-    inverse = 1.0 / np.maximum(1.0 - depth * filled, 1e-3)
-    excess, excess_sigma = _moments(
-        weight, inverse - 1.0, (filled * inverse**2) ** 2 * depth_variance
-    )
-    water = excess / prior.k_e
-    water_sigma = float(np.hypot(excess_sigma / prior.k_e, water * prior.k_e_sigma))
-
+    water = _water(weight, depth, depth_variance, filled, parameters)
+    depth, depth_variance = np.clip(depth, 0.0, 1.0), np.minimum(depth_variance, 1.0 / 12.0)
     mean_depth, depth_sigma = _moments(weight, depth, depth_variance)
     if np.all(nodes.thermal.level > prior.background_cps):
         rise, rise_sigma = _moments(weight, *_depth(nodes.thermal, parameters))
     else:
         rise, rise_sigma = _NAN, _NAN
     dry, dry_sigma = _dry_rate(weight, nodes.epithermal, parameters)
-    levels = np.asarray(parameters.reference_water_wt_percent)
     return Deposit(
         detected=True,
         deviance=nodes.deviance,
@@ -495,10 +532,10 @@ def _deposit_found(area: _Area, nodes: _Nodes, parameters: RetrievalParameters) 
         y_sigma_m=float(np.hypot(y_sigma, parameters.navigation_sigma_m)),
         radius_m=radius,
         radius_sigma_m=radius_sigma,
-        estimate_wt_percent=water,
-        standard_error_wt_percent=water_sigma,
-        upper_limit_wt_percent=water + _Z95 * water_sigma,
-        exceedance=tuple(ndtr((water - levels) / water_sigma).tolist()),
+        estimate_wt_percent=water.estimate,
+        standard_error_wt_percent=water.error,
+        upper_limit_wt_percent=water.limit,
+        exceedance=water.exceedance,
         dry_rate_cps=dry,
         dry_rate_sigma_cps=dry_sigma,
         epithermal_ratio=1.0 - mean_depth,
@@ -526,22 +563,8 @@ def _nothing_found(
     weight = np.exp(score - score.max())
     weight /= weight.sum()
 
-    filled = float(response_within(parameters.limit_radius_m, parameters.detector_height_m))
-    mean, variance = _depth(fit, parameters)
-    sigma = np.sqrt(variance)
-    # k_e scales the water: its prior enters as five equally likely values
-    k_e = prior.k_e * (1.0 + prior.k_e_sigma * ndtri((np.arange(5) + 0.5) / 5))
-    water = np.r_[0.0, np.geomspace(1e-3, 30.0, 160)]
-    none, all_of_it = ndtr(-mean / sigma), ndtr((1.0 - mean) / sigma)
-    below = np.zeros_like(water)
-    for value in k_e:
-        depth = np.minimum((1.0 - epithermal_ratio(water, k_e=value)) / filled, 1.0)
-        reached = ndtr((depth[:, None] - mean) / sigma)
-        below += ((reached - none) / np.maximum(all_of_it - none, 1e-300)) @ weight / k_e.size
-    below /= below[-1]
-    middle, mass = 0.5 * (water[1:] + water[:-1]), np.diff(below)
-    estimate, error = _moments(mass, middle)
-    levels = np.asarray(parameters.reference_water_wt_percent)
+    filled = response_within(parameters.limit_radius_m, parameters.detector_height_m)
+    water = _water(weight, *_depth(fit, parameters), filled, parameters)
     dry, dry_sigma = _dry_rate(weight, fit, parameters)
     return Deposit(
         detected=False,
@@ -549,10 +572,10 @@ def _nothing_found(
         reduced_chi_square=nodes.reduced_chi_square,
         dry_rate_cps=dry,
         dry_rate_sigma_cps=dry_sigma,
-        estimate_wt_percent=estimate,
-        standard_error_wt_percent=error,
-        upper_limit_wt_percent=float(np.interp(0.95, below, water)),
-        exceedance=tuple((1.0 - np.interp(levels, water, below)).tolist()),
+        estimate_wt_percent=water.estimate,
+        standard_error_wt_percent=water.error,
+        upper_limit_wt_percent=water.limit,
+        exceedance=water.exceedance,
     )
 
 

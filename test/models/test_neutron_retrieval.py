@@ -232,6 +232,16 @@ def test_one_line_alone_finds_the_chord_but_not_the_side() -> None:
     assert abs(deposit.y_m - sortie.centre_m[1]) < 3.0 * deposit.y_sigma_m
 
 
+def test_grazed_small_patch_has_a_wide_but_finite_error() -> None:
+    # Its rim passes 0.5 m off the line: a small rich patch and a wide poor one look the same.
+    sortie = fly(3, centre_m=(20.0, 5.5), radius_m=5.0, content_wt_percent=10.0, cover_g_cm2=0.0)
+    deposit = product(sortie.raw)
+    assert deposit.detected
+    assert 0.3 < deposit.standard_error_wt_percent < 20.0
+    assert abs(z_of(deposit, sortie)) < 3.5
+    assert 0.0 <= deposit.epithermal_ratio <= 1.0
+
+
 def test_heading_of_the_lines_does_not_matter() -> None:
     along = product(fly(1).raw)
     sortie = fly(1, heading_deg=37.0)
