@@ -287,6 +287,8 @@ class Slot:
             self._switch(now)
         if self.state is State.ACTIVE:
             self._work(now)
+        elif self._queue:
+            self._start_commands(now)
         if self._housekeeping_due <= now:
             self._heartbeat(now)
         self.woken = bool(self._queue) or self._reset
@@ -308,7 +310,7 @@ class Slot:
                 unit.parameters_changed()
                 self._new_parameters = False
             if self._queue:
-                self._start_commands(now, unit)
+                self._start_commands(now)
             if self._unit_due <= now or self.woken:
                 due = unit.step(now)
                 period = now + seconds(unit.period_s) if due is None else due
@@ -320,7 +322,7 @@ class Slot:
         except Exception as error:
             self._fail(error)
 
-    def _start_commands(self, now: int, unit: Unit) -> None:
+    def _start_commands(self, now: int) -> None:
         while self._queue:
             pending = self._queue.popleft()
             command = pending.command
@@ -330,7 +332,7 @@ class Slot:
                     continue
                 self._finish(False, f"ended by {command.name}")
             try:
-                result = self._start(now, unit, pending)
+                result = self._start(now, pending)
             except CommandFailed as failure:
                 self._report_pending(pending, Stage.START, False, str(failure))
                 continue
@@ -347,7 +349,7 @@ class Slot:
             "wait for its end or stop it"
         )
 
-    def _start(self, now: int, unit: Unit, pending: Pending) -> Any:
+    def _start(self, now: int, pending: Pending) -> Any:
         command = pending.command
         if command.name == "reset":
             self._reset = True
@@ -355,7 +357,7 @@ class Slot:
             self.counters = Counters()
         elif command.method:
             extra = () if command.channel is None else (command.channel,)
-            return getattr(unit, command.method)(now, pending.arguments, *extra)
+            return getattr(self.unit, command.method)(now, pending.arguments, *extra)
         return None
 
     def _switch(self, now: int) -> None:
