@@ -54,9 +54,7 @@ class CrawlerLayout:
     def __post_init__(self) -> None:
         for name in ("half_wheelbase_m", "half_track_m", "steering_max_rad", "speed_max_m_s"):
             if not getattr(self, name) > 0.0:
-                raise ValueError(
-                    f"crawler {name} is {getattr(self, name)}: it must be above 0"
-                )
+                raise ValueError(f"crawler {name} is {getattr(self, name)}: it must be above 0")
 
     @property
     def positions_m(self) -> tuple[tuple[float, float], ...]:
@@ -99,9 +97,7 @@ class CrawlerLayout:
             tuple(angles), tuple(scale * speed for speed in speeds), scale, reachable
         )
 
-    def body_twist(
-        self, steering_rad: Sequence[float], speed_m_s: Sequence[float]
-    ) -> BodyTwist:
+    def body_twist(self, steering_rad: Sequence[float], speed_m_s: Sequence[float]) -> BodyTwist:
         """Return the least-squares body velocity of four crawler velocities.
 
         Speeds are over ground: multiply track speeds by (1 - slip) first.
@@ -111,8 +107,7 @@ class CrawlerLayout:
         # The layout is symmetric, so the normal equations are diagonal.
         vx, vy = sum(along) / 4.0, sum(across) / 4.0
         moment = sum(
-            x * v - y * u
-            for (x, y), u, v in zip(self.positions_m, along, across, strict=True)
+            x * v - y * u for (x, y), u, v in zip(self.positions_m, along, across, strict=True)
         )
         wz = moment / (4.0 * (self.half_wheelbase_m**2 + self.half_track_m**2))
         misfit = sum(

@@ -29,15 +29,48 @@ _POLE_RA = (269.9949, 0.0031, 0.0)
 _POLE_DEC = (66.5392, 0.0130, 0.0)
 _PRIME_MERIDIAN = (38.3213, 13.17635815, -1.4e-12)
 _NUTATION_RA = (
-    (-3.8787, -0.1204, 0.0700, -0.0172, 0.0, 0.0072, 0.0, 0.0, 0.0, -0.0052, 0.0, 0.0, 0.0043)
+    -3.8787,
+    -0.1204,
+    0.0700,
+    -0.0172,
+    0.0,
+    0.0072,
+    0.0,
+    0.0,
+    0.0,
+    -0.0052,
+    0.0,
+    0.0,
+    0.0043,
 )
 _NUTATION_DEC = (
-    (1.5419, 0.0239, -0.0278, 0.0068, 0.0, -0.0029, 0.0009, 0.0, 0.0, 0.0008, 0.0, 0.0, -0.0009)
+    1.5419,
+    0.0239,
+    -0.0278,
+    0.0068,
+    0.0,
+    -0.0029,
+    0.0009,
+    0.0,
+    0.0,
+    0.0008,
+    0.0,
+    0.0,
+    -0.0009,
 )
 _NUTATION_PM = (
-    (3.5610, 0.1208, -0.0642, 0.0158, 0.0252, -0.0066, -0.0047, -0.0046, 0.0028, 0.0052, 0.0040)
-    + (0.0019, -0.0044)
-)
+    3.5610,
+    0.1208,
+    -0.0642,
+    0.0158,
+    0.0252,
+    -0.0066,
+    -0.0047,
+    -0.0046,
+    0.0028,
+    0.0052,
+    0.0040,
+) + (0.0019, -0.0044)
 _NUTATION_ANGLES = (
     (125.045, -1935.5364525), (250.089, -3871.0729050), (260.008, 475263.3328725),
     (176.625, 487269.6299850), (357.529, 35999.0509575), (311.589, 964468.4993100),
@@ -185,11 +218,13 @@ def _local_position(
                 f"no position of {body.title()} for the times asked: DE421 covers 1900 to 2050"
             ) from error
     latitude, longitude = math.radians(latitude_deg), math.radians(longitude_deg)
-    up = np.array([
-        math.cos(latitude) * math.cos(longitude),
-        math.cos(latitude) * math.sin(longitude),
-        math.sin(latitude),
-    ])
+    up = np.array(
+        [
+            math.cos(latitude) * math.cos(longitude),
+            math.cos(latitude) * math.sin(longitude),
+            math.sin(latitude),
+        ]
+    )
     east = np.array([-math.sin(longitude), math.cos(longitude), 0.0])
     to_local = np.stack([east, np.cross(up, east), up])
     from_place_m = np.asarray(fixed_km) * 1e3 - (MOON_RADIUS_M + height_m) * up

@@ -59,9 +59,7 @@ def heat_capacity_j_kg_k(temperature_k: Value) -> Value:
     """
     t = np.asarray(temperature_k, dtype=float)
     x = np.log(t)
-    cold = np.exp(
-        (((3.0 * x - 54.45) * x + 306.8) * x - 376.6) / ((x - 16.81) * x + 87.32)
-    )
+    cold = np.exp((((3.0 * x - 54.45) * x + 306.8) * x - 376.6) / ((x - 16.81) * x + 87.32))
     warm = -3.6125 + t * (2.7431 + t * (2.3616e-3 + t * (-1.2340e-5 + t * 8.9093e-9)))
     share = np.clip((t - 100.0) / 20.0, 0.0, 1.0)
     return cold + share * (warm - cold)

@@ -152,19 +152,21 @@ def synthetic(
     seed: int,
     size_m: float = 1000.0,
     pixel_m: float = 1.0,
-    rms_slope_deg: float = 7.0,
-    hurst: float = 0.9,
+    rms_slope_deg: float = 5.2,
+    hurst: float = 0.95,
     *,
-    crater_density: float = 0.0,
-    crater_diameter_max_m: float | None = None,
+    crater_density: float = 0.3,
+    crater_diameter_max_m: float = 400.0,
 ) -> Terrain:
     """Return seeded self-affine terrain centred on the landing site, height 0 there.
 
     The power spectrum of heights falls as k^-(2 hurst + 2) (Turcotte 1997, Fractals and Chaos in
     Geology, ch. 7); `rms_slope_deg` is the root-mean-square gradient over one pixel, before
     craters. `crater_density` counts in Trask's equilibrium population, 0.0794 D_km^-2 craters per
-    km2 above diameter D (Trask 1966, JPL TR 32-800); 0 adds none. The same arguments give the same
-    bytes.
+    km2 above diameter D (Trask 1966, JPL TR 32-800); 0 adds none; the smallest is four pixels wide.
+    The same arguments give the same bytes. The defaults are fitted to the slopes, over 5 m, of
+    LOLA terrain near Shoemaker crater (median 4.3, 95th percentile 13.4 deg); over hundreds of
+    metres the synthetic ground is smoother than that.
     """
     count = round(size_m / pixel_m) + 1 if pixel_m > 0 else 0
     if not 4 <= count <= 8193:
@@ -183,7 +185,7 @@ def synthetic(
     rms = math.sqrt(float(np.mean(gradient[0] ** 2 + gradient[1] ** 2)))
     heights *= math.tan(math.radians(rms_slope_deg)) / rms
     if crater_density > 0.0:
-        largest_m = crater_diameter_max_m or size_m / 8.0
+        largest_m = min(crater_diameter_max_m, 0.4 * size_m)
         _add_craters(rng, heights, pixel_m, crater_density, 4.0 * pixel_m, largest_m)
     heights -= heights[count // 2, count // 2]
     heights = np.round(heights / _HEIGHT_QUANTUM_M) * _HEIGHT_QUANTUM_M
@@ -214,8 +216,8 @@ def _add_craters(
     margin_m = 1.5 * largest_m
     side_m = (count - 1) * pixel_m + 2.0 * margin_m
     # Trask: N(>D) = 0.0794 D_km^-2 per km2 is 0.0794 D^-2 per unit area in any unit.
-    per_m2 = density * 0.0794 * (smallest_m**-2 - largest_m**-2)
-    number = rng.poisson(max(0.0, per_m2) * side_m**2)
+    per_m2 = density * 0.0794 * max(0.0, smallest_m**-2 - largest_m**-2)
+    number = rng.poisson(per_m2 * side_m**2)
     part = rng.random(number)
     diameters = (smallest_m**-2 - part * (smallest_m**-2 - largest_m**-2)) ** -0.5
     centres = rng.uniform(-margin_m, side_m - margin_m, (number, 2))

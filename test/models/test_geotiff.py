@@ -85,9 +85,7 @@ def test_chosen_point_becomes_the_origin():
     whole, part = load(LOLA), load(LOLA, -87.175, 62.80)
     assert (part.latitude_deg, part.longitude_deg) == pytest.approx((-87.175, 62.80))
     ahead = math.radians(-87.175 - whole.latitude_deg) * 1737400.0
-    aside = (
-        math.radians(62.80 - whole.longitude_deg) * 1737400.0 * math.cos(math.radians(87.175))
-    )
+    aside = math.radians(62.80 - whole.longitude_deg) * 1737400.0 * math.cos(math.radians(87.175))
     expected = whole.terrain.height_at(aside, ahead) + whole.height_m
     assert part.height_m == pytest.approx(expected, abs=0.1)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lupex_nodes.models.terrain import Terrain, crater_profile_m, synthetic
 
+LOLA = Path(__file__).parents[3] / "shared/data/dem/Shoemaker_final_adj_5mpp_surf_1k.tif"
 GROUND = synthetic(7, 200.0, 1.0, rms_slope_deg=8.0)
 coordinate = st.floats(-130.0, 130.0)
 
@@ -85,7 +88,7 @@ def test_normals_and_slopes_on_a_plane():
 
 def test_synthetic_terrain_is_the_same_to_the_byte():
     def digest(seed):
-        grid = synthetic(seed, 128.0, 1.0, crater_density=1.0).heights_m
+        grid = synthetic(seed, 128.0, 1.0).heights_m
         return hashlib.sha256(grid.tobytes()).hexdigest()
 
     assert digest(3) == digest(3)
@@ -97,7 +100,7 @@ def test_synthetic_slope_and_roughness_law(hurst):
     """Structure function of height differences grows as distance^(2 hurst)."""
     variance = np.zeros(2)
     for seed in range(6):
-        terrain = synthetic(seed, 512.0, 1.0, rms_slope_deg=8.0, hurst=hurst)
+        terrain = synthetic(seed, 512.0, 1.0, rms_slope_deg=8.0, hurst=hurst, crater_density=0.0)
         grid = terrain.heights_m.astype(float)
         for k, lag in enumerate((2, 8)):
             variance[k] += np.mean((grid[:, lag:] - grid[:, :-lag]) ** 2)
@@ -113,6 +116,18 @@ def test_terrain_does_not_wrap_around():
     grid = synthetic(2, 256.0, 1.0).heights_m
     neighbours = np.abs(np.diff(grid, axis=1)).mean()
     assert np.abs(grid[:, 0] - grid[:, -1]).mean() > 5 * neighbours
+
+
+@pytest.mark.skipif(not LOLA.is_file(), reason=f"no real elevation model at {LOLA}")
+def test_default_slopes_over_5_m_match_real_polar_terrain():
+    def slopes_deg(grid):
+        return np.degrees(np.arctan(np.hypot(*np.gradient(grid.astype(float), 5.0))))
+
+    real = slopes_deg(tifffile.imread(LOLA))
+    made = [slopes_deg(synthetic(seed).heights_m[::5, ::5]) for seed in range(8)]
+    for percentile, tolerance in [(25, 0.15), (50, 0.15), (75, 0.15), (95, 0.2)]:
+        found = np.mean([np.percentile(one, percentile) for one in made])
+        assert found == pytest.approx(np.percentile(real, percentile), rel=tolerance)
 
 
 def test_craters_have_the_depth_and_rim_asked_for():
