@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+from sensor_msgs.msg import Temperature
+
 from lupex_nodes.bus.commands import command
+from lupex_nodes.bus.messages import OK, WARN
 from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.ports import Output
+from lupex_nodes.bus.stamps import to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.system import System, UnitEntry
 
@@ -17,6 +22,7 @@ class Heater(Unit):
     """Warms a box."""
 
     kind = Kind.HARDWARE
+    temperature = Output("~/temperature", Temperature)
 
     class Parameters(Parameters):
         latitude_deg: float = parameter(0.0, "of the box", "deg", ge=-90, le=90)
@@ -25,7 +31,9 @@ class Heater(Unit):
         stages: int = parameter(1, "of the heater", ge=1, le=4)
 
     def step(self, now: int) -> None:
-        pass
+        message = Temperature(temperature=20.0 + self.rng.normal())
+        message.header.stamp = to_stamp(now)
+        self.temperature.publish(message)
 
     @command("warms for a while", Warm)
     def warm(self, now: int, arguments: Warm) -> None:
@@ -47,12 +55,26 @@ class Ground(Heater):
 
 
 class Executive(Heater):
-    """Has a plan."""
+    """Has a plan, which ends at the given step as the outcome says."""
 
     kind = Kind.SOFTWARE
 
     class Parameters(Parameters):
         plan: str = parameter("", "file")
+        end_step: int = parameter(0, "step of the end; 0: never")
+        outcome: str = parameter("complete", "of the plan")
+
+    def setup(self) -> None:
+        self.steps = 0
+
+    def step(self, now: int) -> None:
+        self.steps += 1
+        if self.steps == self.parameters.end_step:
+            outcome = self.parameters.outcome
+            complete = outcome == "complete"
+            name = "PLAN_COMPLETE" if complete else "PLAN_FAILED"
+            cause = "" if complete else "a wheel is stuck"
+            self.event(name, "", level=OK if complete else WARN, outcome=outcome, cause=cause)
 
 
 def small_system() -> System:
