@@ -79,6 +79,7 @@ setup(
         "skyfield-data",
         "spiceypy",
         "tifffile",
+        "zstandard",
     ],
     zip_safe=False,
     entry_points={"console_scripts": scripts},

@@ -10,6 +10,7 @@ from functools import partial
 from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
+    LogInfo,
     OpaqueFunction,
     SetEnvironmentVariable,
     Shutdown,
@@ -76,7 +77,11 @@ def settings(context: LaunchContext) -> list[Action]:
 def processes(context: LaunchContext, part: str) -> list[Action]:
     """Return the processes of one part as launch_ros nodes."""
     values = context.launch_configurations
-    return [_node(process, values) for process in plan(load_system(), part, values)]
+    planned = plan(load_system(), part, values)
+    if not planned:
+        why = f"no unit is the {part}'s own with composition:={values['composition']}"
+        return [LogInfo(msg=f"{part}.launch.py starts nothing: {why}")]
+    return [_node(process, values) for process in planned]
 
 
 def _named(parameters: Iterable[tuple[str, object] | os.PathLike[str] | str]):

@@ -157,39 +157,41 @@ def plan(system: System, part: str, values: Mapping[str, str]) -> list[PlannedPr
     be flown.
     """
     check(values)
-    scenario = ["--scenario", values["scenario"]]
-    seed = ["--seed", values["seed"]] if values["seed"] else []
-    root = ["--root", values["root"]] if values["root"] else []
-    mode = clock_mode(values)
+    flying = flown(system, values["sim"])
+    common = _options(
+        scenario=values["scenario"],
+        seed=values["seed"],
+        clock=clock_mode(values),
+        root=values["root"],
+        units="" if flying == system else ",".join(unit.name for unit in flying.units),
+    )
     planned = [
         PlannedProcess(
             process,
-            (*names, "--process", process, *scenario, *seed, "--clock", mode, *root),
+            (*names, *_options(process=process), *common),
             respawn=values["respawn"] == "true",
         )
         for process, names in unit_processes(system, part, values).items()
     ]
     if part != "world":
         return planned
-    members = list(flown(system, values["sim"]).processes(values["composition"]))
+    members = list(flying.processes(values["composition"]))
     if values["record"]:
         members.append(RECORDER)
-        planned.append(
-            PlannedProcess(
-                RECORDER,
-                (RECORDER, "--profile", values["profile"], "--out", values["record"],
-                 *scenario, *seed, "--clock", mode, *root),
-            )
-        )
-    if mode == "lockstep":
-        planned.append(
-            PlannedProcess(
-                CLOCK,
-                (CLOCK, *scenario, "--rate", values["rate"], *seed,
-                 "--members", ",".join(members), *root),
-            )
-        )
+        chosen = _options(record=values["profile"], out=values["record"])
+        planned.append(PlannedProcess(RECORDER, (RECORDER, *chosen, *common)))
+    if clock_mode(values) == "lockstep":
+        rate = "0" if values["rate"] == "max" else values["rate"]
+        chosen = _options(rate=rate, members=",".join(members))
+        planned.append(PlannedProcess(CLOCK, (CLOCK, *chosen, *common)))
     return planned
+
+
+def _options(**values: str) -> tuple[str, ...]:
+    """Return the options of ``lupex_node`` that have a value."""
+    return tuple(
+        word for name, value in values.items() if value for word in (f"--{name}", value)
+    )
 
 
 def _is_positive(text: str) -> bool:
