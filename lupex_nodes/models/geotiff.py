@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from lupex_nodes.models.terrain import Terrain
+from lupex_nodes.models.terrain import MOON_RADIUS_M, Terrain
 
-MOON_RADIUS_M = 1_737_400.0
 _PROJECTED, _POLAR_STEREOGRAPHIC, _METRE, _PIXEL_IS_POINT = 1, 15, 9001, 2
 _SMALLEST = 16
 _HIGHEST_M = 20_000.0  # the Moon's heights lie within 11 km of the sphere

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from lupex_nodes.models.terrain import Terrain
+from lupex_nodes.models.terrain import MOON_RADIUS_M, Terrain
 
 ASTRONOMICAL_UNIT_M = 149_597_870_700.0
 SOLAR_CONSTANT_W_M2 = 1361.0  # at 1 au, Kopp and Lean 2011, doi:10.1029/2010GL045777
 SUN_RADIUS_M = 695_700e3
-MOON_RADIUS_M = 1_737_400.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import fft
 
+MOON_RADIUS_M = 1_737_400.0  # of the sphere that lunar heights are counted from
+
 Coordinate = float | np.ndarray
 
 _HEIGHT_QUANTUM_M = 2.0**-13  # hides the last-bit differences between FFT builds
@@ -64,6 +66,11 @@ class Terrain:
         object.__setattr__(
             self, "_axis", (math.cos(turn) / self.pixel_m, math.sin(turn) / self.pixel_m)
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The view of the heights can't be pickled; a copy in another process makes its own.
+        place = (self.pixel_m, self.x0_m, self.y0_m, self.rotation_deg)
+        return Terrain, (self.heights_m, *place)
 
     def contains(self, x_m: float, y_m: float) -> bool:
         """Tell whether a point lies over the grid."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import pickle
 import time
 from pathlib import Path
 
@@ -75,6 +76,12 @@ def test_surface_passes_through_the_nodes_and_goes_on_level_beyond():
     assert far.height_m == pytest.approx(GROUND.height_at(100.0, 3.0))
     assert far.east_slope == 0.0
     assert GROUND.contains(100.0, -100.0) and not GROUND.contains(100.1, 0.0)
+
+
+def test_terrain_survives_a_trip_to_another_process():
+    copy = pickle.loads(pickle.dumps(quadratic(30.0)[0]))
+    assert copy.surface_at(3.0, 4.0) == quadratic(30.0)[0].surface_at(3.0, 4.0)
+    assert not copy.heights_m.flags.writeable
 
 
 def test_normals_and_slopes_on_a_plane():
