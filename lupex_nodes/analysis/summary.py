@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lupex_nodes.analysis.tables import Series, Tables, read_tables
+from lupex_nodes.models.neutron import K_E, apparent_water, epithermal_ratio, response_within
 from lupex_nodes.recording.bag_reader import Bag
 
 ESTIMATED_ODOMETRY = "rover/odometry"
@@ -63,9 +64,28 @@ def truth(tables: Tables) -> dict[str, Any]:
 
 
 def true_water_wt_percent(known: Mapping[str, Any]) -> float | None:
-    """Return the true apparent water at the patch centre from the truth object."""
-    value = known.get("apparent_water_wt_percent", known.get("truth_wt_percent"))
-    return float(value) if isinstance(value, (int, float)) else None
+    """Return the true apparent water at the patch centre, None if the truth does not tell.
+
+    It is (1/R - 1)/k_e of the footprint there, with the world's own constants: what a counter
+    without noise, that knew them, would report.
+    """
+    if known.get("patch_present") == 0:
+        return 0.0
+    if not {"patch_radius_m", "content_wt_percent", "cover_g_cm2"} <= set(known):
+        return None
+    constants = {key: known[key] for key in ("k_e", "lambda_e_g_cm2") if key in known}
+    patch = epithermal_ratio(known["content_wt_percent"], known["cover_g_cm2"], **constants)
+    ratio = 1.0 - (1.0 - patch) * response_within(known["patch_radius_m"])
+    return float(apparent_water(ratio, constants.get("k_e", K_E)))
+
+
+def has_patch(known: Mapping[str, Any]) -> bool:
+    """Return whether the truth says where a patch is."""
+    return known.get("patch_present", 1) != 0 and {
+        "patch_x_m",
+        "patch_y_m",
+        "patch_radius_m",
+    } <= set(known)
 
 
 def water(tables: Tables) -> dict[str, Any] | None:
@@ -77,7 +97,7 @@ def water(tables: Tables) -> dict[str, Any] | None:
     known = truth(tables)
     detected = bool(deposit["detected"])
     error_m = None
-    if detected and {"patch_x_m", "patch_y_m"} <= set(known):
+    if detected and has_patch(known):
         error_m = math.hypot(
             float(deposit["x_m"]) - known["patch_x_m"], float(deposit["y_m"]) - known["patch_y_m"]
         )

@@ -1,0 +1,435 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report's figures, each from tables to one SVG string; None if the bag lacks its data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from lupex_nodes.analysis.findings import Finding
+from lupex_nodes.analysis.summary import (
+    BATTERY,
+    DEPOSIT,
+    ESTIMATED_ODOMETRY,
+    has_patch,
+    true_water_wt_percent,
+)
+from lupex_nodes.analysis.tables import Series, Tables
+
+COUNTS = "payload/neutron_spectrometer/counts"
+WATER = "payload/neutron_spectrometer/water"
+POSSIBILITIES = "payload/neutron_spectrometer/possibilities"
+BUS = "rover/power/bus"
+
+# Okabe and Ito (2008): told apart by every kind of colour vision.
+BLACK, ORANGE, SKY, GREEN = "#1b1f24", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8a929c"
+SEVERITY_COLOURS = {"info": BLUE, "warning": ORANGE, "error": VERMILION}
+_MOST_POINTS = 1200
+_MOST_SEGMENTS = 700
+# Counting statistics need about this many epithermal counts for a colour to mean something.
+_COUNTS_A_COLOUR = 400.0
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans"],
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": "#5b636d",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e7ec",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.3,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "xtick.color": "#3d444d",
+    "ytick.color": "#3d444d",
+    "axes.labelcolor": BLACK,
+    "text.color": BLACK,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lupex",
+}
+
+
+def track_map(tables: Tables, known: Mapping[str, Any]) -> str | None:
+    """Draw the track, coloured by the epithermal rate, with true patch and estimated disc."""
+    x = tables.series(ESTIMATED_ODOMETRY, "pose.pose.position.x")
+    y = tables.series(ESTIMATED_ODOMETRY, "pose.pose.position.y")
+    counts = tables.record(COUNTS)
+    if (x is None or y is None) and counts is None:
+        return None
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7.1, 5.2), layout="constrained")
+        axes = figure.add_subplot()
+        if x is not None and y is not None:
+            kept = _kept(len(x.values), _MOST_POINTS)
+            axes.plot(
+                x.values[kept], y.values[kept], color="#c3c9d1", lw=1.0, zorder=1, label="track"
+            )
+        if counts is not None:
+            _coloured_track(figure, axes, counts.rows)
+        if has_patch(known):
+            axes.add_patch(
+                Circle(
+                    (known["patch_x_m"], known["patch_y_m"]),
+                    known["patch_radius_m"],
+                    fill=False,
+                    ls=(0, (5, 3)),
+                    lw=1.4,
+                    ec=BLACK,
+                    label="true patch",
+                    zorder=4,
+                )
+            )
+        deposit = tables.record(DEPOSIT)
+        if deposit is not None and deposit.rows[-1]["detected"]:
+            _estimated_disc(axes, deposit.rows[-1])
+        axes.plot([0], [0], marker="^", ms=7, color=BLACK, ls="", label="lander", zorder=5)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.margins(0.08)
+        axes.set_xlabel("East of the landing site (m)")
+        axes.set_ylabel("North of the landing site (m)")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=4)
+        return _svg(figure)
+
+
+def _estimated_disc(axes: Axes, deposit: Any) -> None:
+    centre = float(deposit["x_m"]), float(deposit["y_m"])
+    radius_m = float(deposit["radius_m"])
+    axes.add_patch(
+        Circle(centre, radius_m, fc=VERMILION, ec=VERMILION, alpha=0.13, lw=0, zorder=2)
+    )
+    axes.add_patch(
+        Circle(centre, radius_m, fill=False, ec=VERMILION, lw=1.4, label="estimated disc", zorder=4)
+    )
+    axes.errorbar(
+        *centre,
+        xerr=float(deposit["x_sigma_m"]),
+        yerr=float(deposit["y_sigma_m"]),
+        color=VERMILION,
+        capsize=3,
+        lw=1.2,
+        zorder=5,
+        label="its centre, 1σ",
+    )
+
+
+def _coloured_track(figure: Figure, axes: Axes, rows: NDArray[Any]) -> None:
+    total = max(float(np.mean(rows["epithermal_counts"])), 1e-9)
+    size = max(1, round(_COUNTS_A_COLOUR / total), len(rows) // _MOST_SEGMENTS)
+    edges = np.arange(0, len(rows) + 1, size)
+    if len(edges) < 3:
+        return
+    live_s = np.add.reduceat(rows["live_time_s"].astype(float), edges[:-1])
+    counted = np.add.reduceat(rows["epithermal_counts"].astype(float), edges[:-1])
+    ends = np.minimum(edges, len(rows) - 1)
+    points = np.column_stack([rows["x_m"][ends], rows["y_m"][ends]]).astype(float)
+    rate_cps = counted / np.where(live_s > 0, live_s, np.nan)
+    lines = LineCollection(
+        np.stack([points[:-1], points[1:]], axis=1),
+        array=rate_cps,
+        cmap="cividis",
+        lw=5.0,
+        capstyle="round",
+        zorder=3,
+    )
+    axes.add_collection(lines)
+    bar = figure.colorbar(lines, ax=axes, shrink=0.85, pad=0.02)
+    bar.set_label("Epithermal count rate (counts/s)")
+    bar.outline.set_visible(False)
+
+
+def water_over_time(tables: Tables, known: Mapping[str, Any]) -> str | None:
+    """Draw the running apparent water with its error along the run, and the truth."""
+    record = tables.record(WATER)
+    if record is None:
+        return None
+    names = record.rows.dtype.names or ()
+    kept = _kept(len(record.rows), _MOST_POINTS)
+    time_s, unit = _clock(record.time_s[kept], tables.duration_s)
+    value = record.rows["apparent_water_wt_percent"][kept].astype(float)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7.1, 2.5), layout="constrained")
+        axes = figure.add_subplot()
+        if "standard_error_wt_percent" in names:
+            sigma = record.rows["standard_error_wt_percent"][kept].astype(float)
+            axes.fill_between(
+                time_s, value - sigma, value + sigma, color=SKY, alpha=0.35, lw=0, label="1σ"
+            )
+        axes.plot(time_s, value, color=BLUE, label="running estimate")
+        true = true_water_wt_percent(known)
+        if true is not None:
+            axes.axhline(true, color=BLACK, ls=(0, (5, 3)), lw=1.1, label="true, at the patch")
+        axes.axhline(0.0, color=GREY, lw=0.7)
+        axes.set_ylabel("Apparent water (wt%)")
+        axes.set_xlabel(f"Mission time ({unit})")
+        axes.legend(loc="upper left", ncols=3)
+        return _svg(figure)
+
+
+def water_result(tables: Tables, known: Mapping[str, Any]) -> str | None:
+    """Draw the estimate against the truth, and the set of content and cover it allows."""
+    record = tables.record(DEPOSIT)
+    if record is None:
+        return None
+    deposit = record.rows[-1]
+    possible = tables.record(POSSIBILITIES)
+    with matplotlib.rc_context(_STYLE):
+        panels = 2 if possible is not None else 1
+        figure = Figure(figsize=(7.1, 2.9 if panels == 2 else 1.8), layout="constrained")
+        left = figure.add_subplot(1, panels, 1)
+        _estimate_against_truth(left, deposit, true_water_wt_percent(known))
+        if possible is not None:
+            _possible_set(figure, figure.add_subplot(1, 2, 2), possible.rows, known)
+        return _svg(figure)
+
+
+def _estimate_against_truth(axes: Axes, deposit: Any, true: float | None) -> None:
+    estimate = float(deposit["estimate_wt_percent"])
+    sigma = float(deposit["standard_error_wt_percent"])
+    limit = float(deposit["upper_limit_wt_percent"])
+    if deposit["detected"]:
+        for width, alpha in ((2 * sigma, 0.18), (sigma, 0.40)):
+            axes.barh(
+                1, 2 * width, left=estimate - width, height=0.34, color=BLUE, alpha=alpha, lw=0
+            )
+        axes.plot([estimate] * 2, [0.78, 1.22], color=BLUE, lw=2.2)
+        axes.text(
+            estimate, 1.30, f"{estimate:.2f} ± {sigma:.2f}", ha="center", va="bottom", color=BLUE
+        )
+        label = "Estimate\n(1σ, 2σ)"
+    else:
+        axes.annotate(
+            "",
+            xy=(0, 1),
+            xytext=(limit, 1),
+            arrowprops={"arrowstyle": "<|-", "color": BLUE, "lw": 2.0},
+        )
+        axes.plot([limit] * 2, [0.78, 1.22], color=BLUE, lw=2.2)
+        axes.text(limit, 1.30, f"below {limit:.2f} (95 %)", ha="right", va="bottom", color=BLUE)
+        label = "Upper limit"
+    ticks, labels = [1.0], [label]
+    if true is not None:
+        axes.plot([true], [0], marker="D", ms=7, color=BLACK, ls="")
+        axes.text(true, 0.20, f"{true:.2f}", ha="center", va="bottom")
+        axes.axvline(true, color=BLACK, ls=(0, (5, 3)), lw=0.9)
+        ticks, labels = [0.0, 1.0], ["Truth", label]
+    right = max(x for x in (estimate + 2 * sigma, limit, true or 0.0, 0.3) if np.isfinite(x))
+    axes.set_xlim(0.0, 1.2 * right)
+    axes.set_ylim(-0.6, 1.8)
+    axes.set_yticks(ticks, labels)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("Apparent water (wt%)")
+    axes.set_title("Estimate and truth")
+
+
+def _possible_set(figure: Figure, axes: Axes, rows: NDArray[Any], known: Mapping[str, Any]) -> None:
+    named = "density" in (rows.dtype.names or ())
+    density = rows["density"].astype(float) if named else np.ones(len(rows))
+    order = np.argsort(density)
+    drawn = axes.scatter(
+        rows["content_wt_percent"][order],
+        rows["cover_g_cm2"][order],
+        c=density[order] / density.max() if density.max() > 0 else density,
+        cmap="Blues",
+        vmin=-0.25,
+        vmax=1.0,
+        s=11,
+        marker="s",
+        lw=0,
+    )
+    if {"content_wt_percent", "cover_g_cm2"} <= set(known) and known.get("patch_present", 1):
+        axes.plot(
+            [known["content_wt_percent"]],
+            [known["cover_g_cm2"]],
+            marker="D",
+            ms=7,
+            color=VERMILION,
+            mec="white",
+            ls="",
+            label="truth",
+        )
+        axes.legend(loc="best", handletextpad=0.2)
+    bar = figure.colorbar(drawn, ax=axes, pad=0.02, boundaries=np.linspace(0, 1, 65))
+    bar.set_label("Relative density")
+    bar.set_ticks([0.0, 0.5, 1.0])
+    bar.outline.set_visible(False)
+    axes.set_xlabel("Water content of the wet layer (wt%)")
+    axes.set_ylabel("Dry cover (g/cm²)")
+    axes.set_title("What the counts allow (95 %)")
+
+
+def power(tables: Tables) -> str | None:
+    """Draw state of charge, bus voltage, and the powers of array, loads and battery."""
+    charge = tables.series(BATTERY, "percentage")
+    voltage = tables.series(BATTERY, "voltage")
+    panels: list[tuple[str, list[tuple[str, Series | None, str, float]]]] = [
+        ("State of\ncharge (%)", [("state of charge", charge, BLUE, 100.0)]),
+        ("Battery\nvoltage (V)", [("voltage", voltage, GREEN, 1.0)]),
+        (
+            "Power (W)",
+            [
+                ("array", tables.series(BUS, "array_w"), ORANGE, 1.0),
+                ("loads", tables.series(BUS, "load_w"), BLUE, 1.0),
+                ("battery, discharge positive", tables.series(BUS, "battery_w"), GREY, 1.0),
+                ("not served", tables.series(BUS, "unmet_w"), VERMILION, 1.0),
+            ],
+        ),
+    ]
+    shown = [
+        (label, [line for line in lines if line[1] is not None and len(line[1].values)])
+        for label, lines in panels
+    ]
+    shown = [(label, lines) for label, lines in shown if lines]
+    if not shown:
+        return None
+    with matplotlib.rc_context(_STYLE):
+        heights = [1.7 if len(lines) > 1 else 1.0 for _, lines in shown]
+        figure = Figure(figsize=(7.1, 0.6 + 1.15 * sum(heights)), layout="constrained")
+        grid = figure.subplots(
+            len(shown), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
+        )
+        for axes, (label, lines) in zip(grid[:, 0], shown, strict=True):
+            for name, series, colour, factor in lines:
+                assert series is not None
+                kept = _kept(len(series.values), _MOST_POINTS)
+                time_s, unit = _clock(series.time_s[kept], tables.duration_s)
+                axes.plot(time_s, factor * series.values[kept], color=colour, label=name)
+            axes.set_ylabel(label)
+            axes.yaxis.set_major_locator(MaxNLocator(4))
+            if len(lines) > 1:
+                axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderpad=0.1)
+        axes.set_xlabel(f"Mission time ({unit})")
+        figure.align_ylabels()
+        return _svg(figure)
+
+
+def timeline(tables: Tables, findings: Sequence[Finding]) -> str | None:
+    """Draw a lane a unit: commands as bars from start to completion, events, findings."""
+    bars = command_spans(tables)
+    units = sorted(
+        {unit for unit, *_ in bars}
+        | {event.unit for event in tables.events}
+        | {finding.unit for finding in findings if finding.kind != "event"}
+    )
+    if not units:
+        return None
+    lane = {unit: index for index, unit in enumerate(units)}
+    scale, unit_name = _time_scale(tables.duration_s)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7.1, 1.0 + 0.33 * len(units)), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_xlim(-0.01 * tables.duration_s * scale, 1.01 * tables.duration_s * scale)
+        for success, colour, label in ((True, SKY, "command"), (False, PURPLE, "failed command")):
+            drawn = [bar for bar in bars if bar[4] is success]
+            least_s = 0.004 * tables.duration_s
+            axes.barh(
+                [lane[unit] for unit, *_ in drawn],
+                [max(end_s - start_s, least_s) * scale for _, _, start_s, end_s, _ in drawn],
+                left=[start_s * scale for _, _, start_s, _, _ in drawn],
+                height=0.55,
+                color=colour,
+                label=label if drawn else None,
+            )
+        for level, severity in ((0, "info"), (1, "warning"), (2, "error")):
+            events = [event for event in tables.events if min(event.level, 2) == level]
+            axes.scatter(
+                [event.time_s * scale for event in events],
+                [lane[event.unit] for event in events],
+                marker="o",
+                s=22,
+                color=SEVERITY_COLOURS[severity],
+                ec="white",
+                lw=0.5,
+                label=f"event, {severity}" if events else None,
+                zorder=3,
+            )
+        others = [finding for finding in findings if finding.kind != "event"]
+        axes.scatter(
+            [finding.first_time_s * scale for finding in others],
+            [lane[finding.unit] for finding in others],
+            marker="v",
+            s=30,
+            color=VERMILION,
+            ec="white",
+            lw=0.5,
+            label="other finding" if others else None,
+            zorder=4,
+        )
+        axes.set_yticks(range(len(units)), units)
+        axes.set_ylim(len(units) - 0.5, -0.5)
+        axes.set_xlabel(f"Mission time ({unit_name})")
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, borderpad=0.1)
+        return _svg(figure)
+
+
+def command_spans(tables: Tables) -> list[tuple[str, str, float, float, bool]]:
+    """Return (unit, command, first report s, last report s, success) of every command."""
+    spans: dict[tuple[str, str, str], list[Any]] = {}
+    for number, report in enumerate(tables.commands):
+        # A refused command has no id; each refusal is a span of its own.
+        identity = report.values.get("command_id") or f"refused {number}"
+        key = (report.unit, report.name, identity)
+        span = spans.setdefault(key, [report.time_s, report.time_s, True])
+        span[1] = report.time_s
+        span[2] = span[2] and report.level == 0
+    return [(unit, name, *span) for (unit, name, _), span in spans.items()]
+
+
+def sparkline(times_s: NDArray[np.float64], duration_s: float, bins: int = 60) -> str:
+    """Return a small SVG of a topic's message rate over the run."""
+    counts, _ = np.histogram(times_s, bins=bins, range=(0.0, max(duration_s, 1e-9)))
+    top = max(int(counts.max()), 1)
+    width, height = 120, 14
+    path = "".join(
+        f"{'L' if index else 'M'}{index * width / bins:.1f} {height - height * count / top:.1f}"
+        f"h{width / bins:.1f}"
+        for index, count in enumerate(counts)
+    )
+    return (
+        f'<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'aria-hidden="true"><path d="{path}V{height}H0Z"/></svg>'
+    )
+
+
+def _time_scale(duration_s: float) -> tuple[float, str]:
+    if duration_s > 2 * 86400:
+        return 1 / 86400, "d"
+    if duration_s > 3 * 3600:
+        return 1 / 3600, "h"
+    return (1 / 60, "min") if duration_s > 300 else (1.0, "s")
+
+
+def _clock(time_s: NDArray[np.float64], duration_s: float) -> tuple[NDArray[np.float64], str]:
+    scale, unit = _time_scale(duration_s)
+    return time_s * scale, unit
+
+
+def _kept(count: int, most: int) -> NDArray[np.intp]:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def _svg(figure: Figure) -> str:
+    text = StringIO()
+    # Without a date the same bag gives the same report.
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    # Fonts and colours come from the page; a width in the style sheet needs the viewBox alone.
+    return re.sub(r'<svg ([^>]*?)height="[^"]*"([^>]*?)width="[^"]*"', r"<svg \1\2", svg, count=1)
