@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rover's neutron spectrometer."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import PointCloud2
+
+from lupex_nodes.bus.commands import RUNNING, CommandFailed, Running, command
+from lupex_nodes.bus.messages import OK, WARN
+from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.ports import Input, Output, Qos
+from lupex_nodes.bus.stamps import SECOND
+from lupex_nodes.bus.unit import Kind, Unit
+from lupex_nodes.models.neutron import (
+    DETECTOR_HEIGHT_M,
+    draw_constants,
+    expected_counts,
+    ring_weights,
+    tube_gain,
+)
+from lupex_nodes.models.neutron_retrieval import RetrievalParameters, product, running_water
+from lupex_nodes.payload.records import COUNTS, DEPOSIT, POSSIBILITIES, WATER
+from lupex_nodes.world.constants import generator_of_run
+from lupex_nodes.world.records import LEAKAGE, LOAD, RADIATION, SURFACE
+
+_SEGMENTS = {"calibrate": 0, "acquire": 1}
+
+
+class Calibrate(Parameters):
+    """How long to stand."""
+
+    duration_s: float = parameter(600.0, "of the calibration", "s", ge=60.0, le=86400.0)
+
+
+class NeutronSpectrometer(Unit):
+    """Two helium-3 tubes that count the soil's neutrons; on board, the search for a deposit.
+
+    `calibrate` begins a new record on ground declared dry, `acquire` surveys, `stop` ends the
+    survey and makes the product from the record alone. Efficiency and backgrounds are drawn once
+    a run from the prior; the product knows the prior only.
+    """
+
+    class Parameters(Parameters):
+        """Detector and record."""
+
+        detector_height_m: float = parameter(
+            DETECTOR_HEIGHT_M, "above ground", "m", ge=0.1, le=3.0, live=False, assumed=True
+        )
+        efficiency_sigma: float = parameter(
+            0.03, "of a tube, from instrument to instrument, relative", ge=0.0, le=0.2,
+            live=False, assumed=True,
+        )  # fmt: skip
+        tube_set_point_k: float = parameter(
+            290.0, "tubes are held at this on mean ground", "K", ge=200.0, le=350.0, assumed=True
+        )
+        tube_coupling: float = parameter(
+            0.02, "change of tube temperature per change of ground's", ge=0.0, le=1.0, assumed=True
+        )
+        motion_limit_m: float = parameter(
+            0.3, "a calibration fails when the rover moves farther", "m", ge=0.01
+        )
+        water_rows: int = parameter(120, "seconds that the running water averages", ge=10, le=3600)
+        water_period_s: float = parameter(10.0, "of the running water", "s", ge=1.0, le=600.0)
+        power_w: float = parameter(1.6, "taken", "W", ge=0.0, assumed=True)
+
+    class Degradation(Parameters):
+        """What goes wrong in the tubes."""
+
+        epithermal_efficiency_factor: float = parameter(
+            1.0, "of the cadmium tube, such as by gas loss", ge=0.0, le=10.0
+        )
+        thermal_efficiency_factor: float = parameter(1.0, "of the tin tube", ge=0.0, le=10.0)
+
+    kind = Kind.HARDWARE
+    modes = {
+        "standby": ("calibrate", "acquire", "safe"),
+        "calibrate": ("standby", "safe"),
+        "acquire": ("standby", "safe"),
+        "safe": ("standby",),
+    }
+    leakage = Input("world/neutron_leakage", PointCloud2, Qos.STATE, schema=LEAKAGE)
+    radiation = Input("world/radiation", PointCloud2, Qos.STATE, schema=RADIATION)
+    surface = Input("world/surface", PointCloud2, Qos.STATE, schema=SURFACE)
+    odometry = Input("rover/odometry", Odometry)
+    counts = Output("~/counts", PointCloud2, schema=COUNTS, frame_id="map")
+    water = Output("~/water", PointCloud2, schema=WATER)
+    deposit = Output("~/deposit", PointCloud2, Qos.STATE, schema=DEPOSIT, frame_id="map")
+    possibilities = Output("~/possibilities", PointCloud2, Qos.STATE, schema=POSSIBILITIES)
+    load = Output("~/load", PointCloud2, schema=LOAD)
+
+    def setup(self) -> None:
+        """Draw what this instrument is in this run; begin a record."""
+        p = self.parameters
+        rng = generator_of_run(self.context)
+        self.retrieval = RetrievalParameters(detector_height_m=p.detector_height_m)
+        prior = self.retrieval.prior
+        drawn = draw_constants(rng, prior)
+        self._background_cps = np.array(
+            [drawn.epithermal_background_cps, drawn.thermal_background_cps]
+        )
+        # the flux of cosmic rays is nature's: only the tubes' share of the dry rate is drawn here
+        efficiency = 1.0 + p.efficiency_sigma * np.clip(rng.standard_normal(2), -3.0, 3.0)
+        self._dry_rate_cps = efficiency * [
+            prior.epithermal_dry_rate_cps, prior.thermal_dry_rate_cps
+        ]  # fmt: skip
+        self._ratios = np.ones(2)
+        self._seen: Any = None
+        self._weights: np.ndarray | None = None
+        self._key: Any = None
+        self._expected = (0.0, 0.0)
+        self._dry: tuple[float, float] | None = None
+        self._water = (math.nan, math.nan)
+        self._last: int | None = None
+        self._new_record(0)
+
+    @command("counts while the rover stands on ground declared dry; begins a new record", Calibrate)
+    def calibrate(self, now: int, arguments: Calibrate) -> Running:
+        """Begin; completion after the duration."""
+        if self.odometry.value is not None and self._speed_m_s() > 0.005:
+            raise CommandFailed("the rover moves: stop it before a calibration")
+        self.set_mode("calibrate")
+        self._new_record(now)
+        self._stands_at = self._position()
+        self._until = now + round(arguments.duration_s * SECOND)
+        self._since = now
+        return RUNNING
+
+    @command("surveys until stop")
+    def acquire(self, now: int, arguments: None) -> None:
+        """Mark what is counted from now on as the survey."""
+        self.set_mode("acquire")
+
+    @command("ends calibration or survey; after a survey the deposit product is made",
+             interrupts=True)  # fmt: skip
+    def stop(self, now: int, arguments: None) -> None:
+        """Make the product if there was a survey."""
+        surveyed = self.mode == "acquire"
+        self.set_mode("standby")
+        if surveyed:
+            self._make_product(now)
+
+    @command("switches the high voltage off", interrupts=True)
+    def safe(self, now: int, arguments: None) -> None:
+        """Stop counting."""
+        self.set_mode("safe")
+
+    def step(self, now: int) -> int | None:
+        """Count since the last step."""
+        dt_s = 0.0 if self._last is None else (now - self._last) / SECOND
+        self._last = now
+        if dt_s > 0.0 and self.mode != "safe":
+            self._count(now, dt_s)
+        if self.mode == "calibrate":
+            self._watch_calibration(now)
+        if now % round(self.parameters.water_period_s * SECOND) == 0 and self.mode == "acquire":
+            self._publish_water(now)
+        power_w = self.parameters.power_w if self.mode != "safe" else 0.5 * self.parameters.power_w
+        self.load.publish_rows(now, [(power_w, power_w, 0.0)])
+        return None
+
+    def housekeeping(self) -> dict[str, Any]:
+        """Say what was counted last and the running product."""
+        return {
+            "epithermal_counts": self._counted[0],
+            "thermal_counts": self._counted[1],
+            "tube_temperature_k": self._tube_k,
+            "apparent_water_wt_percent": self._water[0],
+            "standard_error_wt_percent": self._water[1],
+        }
+
+    # --- counting ----------------------------------------------------------------------------
+
+    def _new_record(self, now: int) -> None:
+        self._record: list[bytes] = []
+        self._tail: deque[bytes] = deque(maxlen=self.parameters.water_rows)
+        self._began = now or None
+        self._counted = (0, 0)
+        self._tube_k = self.parameters.tube_set_point_k
+        self._dry = None
+
+    def _count(self, now: int, dt_s: float) -> None:
+        if self._began is None:
+            self._began = now
+        self._update_expectation()
+        rng, dead_s = self.rng, 10e-6
+        counted = int(rng.poisson(self._expected[0] * dt_s)), int(
+            rng.poisson(self._expected[1] * dt_s)
+        )
+        self._counted = counted
+        x_m, y_m = self._position()
+        row = (
+            (now - self._began) / SECOND,
+            x_m,
+            y_m,
+            *counted,
+            dt_s - dead_s * max(counted),
+            self._tube_k + 0.05 * rng.standard_normal(),
+            _SEGMENTS.get(self.mode, 2),
+        )
+        message = COUNTS.message(now, [row], "map")
+        self.counts.publish(message)
+        data = bytes(message.data)
+        self._record.append(data)
+        self._tail.append(data)
+
+    def _update_expectation(self) -> None:
+        """Work out the expected rates anew when what they depend on has changed."""
+        leakage, radiation, surface = self.leakage.value, self.radiation.row(), self.surface.row()
+        faults = self.degradation
+        key = (leakage, self.radiation.value, self.surface.value, faults)
+        if self._key is not None and all(a is b for a, b in zip(key, self._key, strict=True)):
+            return
+        self._key = key
+        p = self.parameters
+        if leakage is not self._seen:
+            self._seen = leakage
+            self._ratios = self._footprint_ratios()
+        flux = radiation.cosmic_ray_factor if radiation else 1.0
+        ground_k = surface.surface_temperature_k if surface else 200.0
+        self._tube_k = p.tube_set_point_k + p.tube_coupling * (ground_k - 200.0)
+        factor = np.array([faults.epithermal_efficiency_factor, faults.thermal_efficiency_factor])
+        expected = expected_counts(
+            self._ratios,
+            self._dry_rate_cps * flux * factor,
+            self._background_cps * factor,
+            1.0,
+            tube_gain(self._tube_k),
+        )
+        self._expected = tuple(expected.tolist())
+
+    def _footprint_ratios(self) -> np.ndarray:
+        rows = self.leakage.rows()
+        radius = rows["radius_m"]
+        if self._weights is None or self._weights.size != rows.size:
+            rings, ring, many = np.unique(radius, return_inverse=True, return_counts=True)
+            edges = np.concatenate([[0.0], 0.5 * (rings[1:] + rings[:-1]), rings[-1:] * 1.2])
+            self._weights = (ring_weights(edges, self.parameters.detector_height_m) / many)[ring]
+        return np.array(
+            [self._weights @ rows["epithermal_ratio"], self._weights @ rows["thermal_ratio"]]
+        )
+
+    def _position(self) -> tuple[float, float]:
+        if self.odometry.value is None:
+            return math.nan, math.nan
+        position = self.odometry.value.pose.pose.position
+        return position.x, position.y
+
+    def _speed_m_s(self) -> float:
+        return abs(self.odometry.value.twist.twist.linear.x)
+
+    def _watch_calibration(self, now: int) -> None:
+        here = self._position()
+        moved_m = math.dist(here, self._stands_at)
+        if moved_m > self.parameters.motion_limit_m:
+            self.set_mode("standby")
+            self.finish_command(False, f"the rover moved by {moved_m:.2f} m during the calibration")
+        elif now >= self._until:
+            self.set_mode("standby")
+            self.finish_command()
+        else:
+            self.report_progress((now - self._since) / (self._until - self._since))
+
+    # --- products ----------------------------------------------------------------------------
+
+    def _publish_water(self, now: int) -> None:
+        """Compare the last minutes with the calibration."""
+        if self._dry is None:
+            record = _rows(self._record)
+            still = record[record["segment"] == 0]
+            seconds, counts = still["live_time_s"].sum(), still["epithermal_counts"].sum()
+            if seconds <= 0.0 or counts == 0:
+                return
+            gain = tube_gain(still["tube_temperature_k"].mean())
+            exposure = float(seconds * gain)
+            prior = self.retrieval.prior
+            sigma = math.hypot(
+                math.sqrt(counts) / exposure, prior.background_sigma * prior.background_cps
+            )
+            self._dry = float(counts / exposure) - prior.background_cps, sigma
+        tail = _rows(self._tail)
+        self._water = running_water(tail, *self._dry, self.retrieval)
+        seconds = float(tail["live_time_s"].sum())
+        rates = (tail[f"{name}_counts"].sum() / seconds for name in ("epithermal", "thermal"))
+        self.water.publish_rows(now, [(*self._water, *map(float, rates))])
+
+    def _make_product(self, now: int) -> None:
+        try:
+            found = product(_rows(self._record), self.retrieval)
+        except ValueError as error:
+            self.event("NO_PRODUCT", f"The survey gave no product: {error}", level=WARN)
+            return
+        row = (int(found.detected), *(getattr(found, f.name) for f in DEPOSIT.fields[1:]))
+        self.deposit.publish_rows(now, [row])
+        nodes = np.zeros(len(found.possibilities), POSSIBILITIES.dtype)
+        for column, name in enumerate(POSSIBILITIES.dtype.names):
+            nodes[name] = found.possibilities[:, column]
+        self.possibilities.publish_rows(now, nodes)
+        self._water = found.estimate_wt_percent, found.standard_error_wt_percent
+        verdict = "found a deposit" if found.detected else "found no deposit"
+        self.event("DEPOSIT", f"The neutron survey {verdict}.", level=OK,
+                   detected=found.detected, estimate_wt_percent=found.estimate_wt_percent,
+                   standard_error_wt_percent=found.standard_error_wt_percent,
+                   upper_limit_wt_percent=found.upper_limit_wt_percent)  # fmt: skip
+
+
+def _rows(pieces: Any) -> np.ndarray:
+    return np.frombuffer(b"".join(pieces), COUNTS.dtype)

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rover's executive: it carries out a plan of activities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from py_trees.behaviour import Behaviour
+from py_trees.common import Status
+from sensor_msgs.msg import BatteryState, PointCloud2
+
+from lupex_nodes.bus.commands import CommandFailed, command
+from lupex_nodes.bus.messages import ERROR, OK, WARN, values_of
+from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.ports import Input, Output, Qos
+from lupex_nodes.bus.slot import COMMANDS
+from lupex_nodes.bus.unit import Kind, Unit
+from lupex_nodes.plan import Activity, PlanError, load_plan
+from lupex_nodes.rover.plan_tree import plan_tree
+from lupex_nodes.rover.records import PLAN
+
+_STATES = {"empty": 0, "loaded": 1, "running": 2, "paused": 3, "complete": 4, "failed": 5}
+
+
+class Load(Parameters):
+    """Which plan."""
+
+    plan: str = parameter(..., "path of a YAML file with a plan, or the name of a scenario")
+
+
+class Executive(Unit):
+    """Runs a plan's activities one after another and names the outcome.
+
+    Each activity is a command whose completion is awaited. The plan is complete when every
+    mandatory activity succeeded and the battery holds its reserve; else it failed as blocked,
+    energy, thermal, time, communication, hardware or lost, with the first cause.
+    """
+
+    class Parameters(Parameters):
+        """The plan and what ends it."""
+
+        plan: str = parameter(
+            "", "path of a YAML file with a plan, or the name of a scenario; empty: none",
+            live=False,
+        )  # fmt: skip
+        autostart: bool = parameter(True, "starts the plan at power-on", live=False)
+        start_delay_s: float = parameter(
+            5.0, "before the plan starts by itself, so that all units are up", "s", ge=0.0,
+            live=False,
+        )  # fmt: skip
+        reserve_state_of_charge: float = parameter(
+            0.2, "with less at its end a plan has not been completed", ge=0.0, le=1.0
+        )
+        abort_calls: list[str] = parameter(
+            ["navigation/hold", "neutron_spectrometer/stop"],
+            "UNIT/COMMAND sent when a plan ends before its time",
+        )
+
+    kind = Kind.SOFTWARE
+    modes = {
+        "empty": ("loaded",),
+        "loaded": ("running", "loaded", "failed"),
+        "running": ("paused", "complete", "failed"),
+        "paused": ("running", "failed"),
+        "complete": ("loaded",),
+        "failed": ("loaded",),
+    }
+    reports = Input(COMMANDS, DiagnosticArray, Qos.COMMAND, queue=200)
+    battery = Input("rover/power/battery", BatteryState)
+    plan = Output("rover/executive/plan", PointCloud2, Qos.STATE, schema=PLAN)
+
+    def setup(self) -> None:
+        """Load the plan that the parameters name."""
+        self.now = 0
+        self.tree: Behaviour | None = None
+        self._activities: tuple[Activity, ...] = ()
+        self._done = 0
+        self._current = ""
+        self._completions: dict[str, tuple[bool, str]] = {}
+        self._first: tuple[str, str] | None = None
+        self._missed: list[str] = []
+        self._start_at: int | None = None
+        self._shown: tuple[int, ...] | None = None
+        if self.parameters.plan:
+            try:
+                self._load(self.parameters.plan)
+            except PlanError as error:
+                self.health = (ERROR, f"the plan was refused: {error}")
+
+    @command("loads a plan", Load)
+    def load(self, now: int, arguments: Load) -> None:
+        """Read and check a plan."""
+        if self.mode in ("running", "paused"):
+            raise CommandFailed("a plan is running: abort it before another is loaded")
+        try:
+            self._load(arguments.plan)
+        except PlanError as error:
+            raise CommandFailed(str(error)) from None
+
+    @command("starts the loaded plan, or a paused one again")
+    def start(self, now: int, arguments: None) -> None:
+        """Run."""
+        if self.mode not in ("loaded", "paused"):
+            raise CommandFailed(f"there is no plan to start: the executive is {self.mode}")
+        self._start_at = None
+        self.set_mode("running")
+
+    @command("starts no further activity; the one that runs goes on")
+    def pause(self, now: int, arguments: None) -> None:
+        """Stand until start."""
+        if self.mode != "running":
+            raise CommandFailed(f"no plan is running: the executive is {self.mode}")
+        self.set_mode("paused")
+
+    @command("ends the plan", interrupts=True)
+    def abort(self, now: int, arguments: None) -> None:
+        """Fail the plan by command."""
+        if self.mode not in ("running", "paused"):
+            raise CommandFailed(f"no plan is running: the executive is {self.mode}")
+        self._fail("lost", "the plan was aborted by command")
+
+    def step(self, now: int) -> int | None:
+        """Tick the plan's tree."""
+        self.now = now
+        self._take_reports()
+        if self.mode == "loaded" and self.parameters.autostart:
+            if self._start_at is None:
+                self._start_at = now + round(self.parameters.start_delay_s * 1e9)
+            elif now >= self._start_at:
+                self.start(now, None)
+        if self.mode == "running" and self.tree:
+            self.tree.tick_once()
+            if self.tree.status is not Status.RUNNING:
+                self._conclude()
+        self._publish(now)
+        return None
+
+    def housekeeping(self) -> dict[str, Any]:
+        """Say how far the plan is."""
+        return {
+            "activity": self._current or "none",
+            "activities_done": self._done,
+            "activities_total": len(self._activities),
+        }
+
+    # --- what the activities ask -------------------------------------------------------------
+
+    def completion(self, command_id: str) -> tuple[bool, str] | None:
+        """Return how a command ended, None while it runs."""
+        return self._completions.pop(command_id, None)
+
+    def activity_started(self, activity: Activity) -> None:
+        """Tell the start."""
+        self._current = activity.activity
+        self._completions.clear()
+        self.event("ACTIVITY_STARTED", f"Activity {activity.activity} started.", level=OK,
+                   activity=activity.activity)  # fmt: skip
+
+    def activity_ended(self, activity: Activity, success: bool, reason: str, cause: str) -> None:
+        """Tell the end; keep the first failure as the cause of the plan's."""
+        self._current = ""
+        if success:
+            self._done += 1
+            if activity.activity in self._missed:
+                self._missed.remove(activity.activity)
+            sentence = f"Activity {activity.activity} ended."
+        else:
+            sentence = f"Activity {activity.activity} failed: {reason}."
+            if activity.mandatory and activity.activity not in self._missed:
+                self._missed.append(activity.activity)
+            if self._first is None and activity.mandatory:
+                self._first = (self._outcome(activity, cause), f"{activity.activity}: {reason}")
+        self.event("ACTIVITY_ENDED", sentence, level=OK if success else WARN,
+                   activity=activity.activity, success=success, reason=reason)  # fmt: skip
+
+    # --- inside ------------------------------------------------------------------------------
+
+    def _load(self, name: str) -> None:
+        self._activities = load_plan(name)
+        self.tree = plan_tree(self._activities, self)
+        self._done, self._first, self._missed = 0, None, []
+        self._start_at = None
+        self.set_mode("loaded")
+
+    def _take_reports(self) -> None:
+        for message in self.reports.drain():
+            for status in message.status:
+                values = values_of(status)
+                stage, success = values.get("stage"), values.get("success") == "true"
+                if stage == "completion" or (stage == "start" and not success):
+                    self._completions[values["command_id"]] = (success, status.message)
+
+    def _state_of_charge(self) -> float:
+        return 1.0 if self.battery.value is None else self.battery.value.percentage
+
+    def _outcome(self, activity: Activity, cause: str) -> str:
+        if self._state_of_charge() < self.parameters.reserve_state_of_charge:
+            return "energy"
+        if cause == "time":
+            return "time"
+        if cause == "failed" and activity.target == ("navigation", "go_to"):
+            return "blocked"
+        return "hardware"
+
+    def _conclude(self) -> None:
+        assert self.tree is not None
+        charge = self._state_of_charge()
+        if self.tree.status is Status.SUCCESS and not self._missed:
+            if charge < self.parameters.reserve_state_of_charge:
+                self._fail("energy", f"the state of charge is {charge:.2f} at the plan's end")
+                return
+            self.set_mode("complete")
+            self.event("PLAN_COMPLETE", "The plan is complete.", level=OK, outcome="complete",
+                       activities=self._done)  # fmt: skip
+            return
+        self._fail(*(self._first or ("hardware", "the plan's tree failed without a reason")))
+
+    def _fail(self, outcome: str, cause: str) -> None:
+        if self.tree and self.tree.status is Status.RUNNING:
+            self.tree.stop(Status.INVALID)
+        self._current = ""
+        self.set_mode("failed")
+        self.event("PLAN_FAILED", f"The plan failed ({outcome}): {cause}.", level=ERROR,
+                   outcome=outcome, cause=cause, activities=self._done)  # fmt: skip
+        for target in self.parameters.abort_calls:
+            unit, _, name = target.partition("/")
+            self.call(unit, name)
+
+    def _publish(self, now: int) -> None:
+        state = (len(self._activities), self._done, _STATES[self.mode])
+        if state != self._shown:
+            self._shown = state
+            self.plan.publish_rows(now, [state])
