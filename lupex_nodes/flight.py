@@ -294,9 +294,11 @@ def finish(folder: Path, facts: RunFacts) -> dict[str, Any]:
     """Analyse ``folder``/bag, write summary.json and report.html; return the summary."""
     from lupex_nodes.analysis.report import write_report
     from lupex_nodes.analysis.summary import summary
+    from lupex_nodes.analysis.tables import read_tables
 
-    found = summary(folder / "bag", asdict(facts))
+    tables = read_tables(folder / "bag")
+    found = summary(tables, asdict(facts))
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     (folder / "summary.json").write_text(text, encoding="utf-8")
-    write_report(folder / "bag", folder / "report.html", asdict(facts))
+    write_report(tables, folder / "report.html", asdict(facts))
     return found

@@ -17,7 +17,7 @@ from lupex_nodes.recording.bag_writer import RecordingError
 
 def analyze(options: argparse.Namespace) -> int:
     """Print the findings of a bag."""
-    from lupex_nodes.analysis import analyze as run_analysis
+    from lupex_nodes.analysis.bag_analysis import analyze as run_analysis
 
     try:
         analysis = run_analysis(options.bag, Path(options.out) if options.out else None)

@@ -17,7 +17,6 @@ from typing import Any
 
 import rclpy
 from builtin_interfaces.msg import Time
-from rclpy.clock import ClockType
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -130,7 +129,7 @@ class Player:
             self._publishers[message.topic].publish(bytes(message.data))
             self.played += 1
         for publisher in self._publishers.values():
-            publisher.wait_for_all_acked(Duration(seconds=1, clock_type=ClockType.STEADY_TIME))
+            publisher.wait_for_all_acked(Duration(seconds=1))
 
     def _tell(self, now_ns: int) -> None:
         seconds, nanoseconds = divmod(now_ns, SECOND)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bag goes back onto the real ROS 2 bus, seen by a plain subscriber."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import rclpy
+from builtin_interfaces.msg import Time
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Temperature
+from std_msgs.msg import Header
+
+from lupex_nodes.recording.bag_writer import BagWriter
+from lupex_nodes.recording.cdr import to_cdr
+from lupex_nodes.recording.frames import FrameRecorder
+from lupex_nodes.recording.replay import Pace, message_class
+
+START_NS = 1_800_000_000 * 10**9
+DOMAIN = 90 + os.getpid() % 10
+
+
+class Seen(Node):
+    """Collects what is replayed."""
+
+    def __init__(self, context: rclpy.Context) -> None:
+        super().__init__("seen", context=context)
+        self.values: list[float] = []
+        self.latched: list[float] = []
+        self.times: list[float] = []
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.create_subscription(
+            Temperature, "/a", lambda m: self.values.append(m.temperature), 1000
+        )
+        self.create_subscription(
+            Temperature, "/b", lambda m: self.latched.append(m.temperature), latched
+        )
+        self.create_subscription(
+            Clock, "/clock", lambda m: self.times.append(m.clock.sec + m.clock.nanosec / 1e9), 1000
+        )
+
+
+@pytest.fixture
+def seen() -> Iterator[Seen]:
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=DOMAIN)
+    node = Seen(context)
+    yield node
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def spin(node: Node, enough, timeout_s: float = 20.0) -> None:
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    deadline = time.monotonic() + timeout_s
+    while not enough() and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.1)
+    executor.remove_node(node)
+
+
+@pytest.fixture
+def bag(tmp_path: Path) -> Path:
+    with BagWriter(tmp_path / "bag") as writer:
+        writer.topic("/b", "sensor_msgs/msg/Temperature", "state")
+        FrameRecorder(writer).observe("/a", "sensor_msgs/msg/Temperature", b"", START_NS)
+        for step in range(40):
+            now = START_NS + step * 10**8
+            stamp = Time(sec=now // 10**9, nanosec=now % 10**9)
+            data = to_cdr(Temperature(header=Header(stamp=stamp), temperature=float(step)))
+            writer.write("/a", "sensor_msgs/msg/Temperature", data, now)
+            if step % 10 == 0:
+                writer.write("/b", "sensor_msgs/msg/Temperature", data, now)
+    return tmp_path / "bag"
+
+
+def start(bag: Path, *options: str) -> subprocess.Popen:
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "lupex_nodes", "replay", str(bag), *options],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def test_a_bag_is_replayed_message_for_message_with_a_clock(bag: Path, seen: Seen) -> None:
+    player = start(bag, "--rate", "4")
+    spin(seen, lambda: len(seen.values) >= 40 and len(seen.latched) >= 4)
+    out, err = player.communicate(timeout=20)
+    assert player.returncode == 0, err
+    assert seen.values == [float(step) for step in range(40)]
+    assert seen.latched == [0.0, 10.0, 20.0, 30.0]
+    assert seen.times == sorted(seen.times)
+    assert seen.times[0] == START_NS / 1e9
+    # 3.9 s at rate 4 with /clock each 25 ms of wall time
+    assert 30 <= len(seen.times) <= 90
+    assert "messages played" in out
+    if find_spec("tf2_msgs") is None:
+        assert "/tf_static: tf2_msgs/msg/TFMessage is not installed here" in err
+
+
+def test_only_the_named_topics_are_replayed(bag: Path, seen: Seen) -> None:
+    player = start(bag, "--rate", "max", "--topics", "/b")
+    # Of a latched topic at full speed, only the last message is sure to arrive.
+    spin(seen, lambda: 30.0 in seen.latched)
+    out, _ = player.communicate(timeout=20)
+    assert seen.values == []
+    assert out.startswith("4 messages played on 1 topics")
+
+
+def test_sigusr1_pauses_and_sigterm_ends(bag: Path, seen: Seen) -> None:
+    player = start(bag, "--rate", "2")
+    spin(seen, lambda: len(seen.values) >= 5)
+    player.send_signal(signal.SIGUSR1)
+    spin(seen, lambda: False, 0.5)
+    paused_at = len(seen.values)
+    spin(seen, lambda: False, 1.0)
+    assert len(seen.values) == paused_at < 40
+    player.send_signal(signal.SIGUSR1)
+    spin(seen, lambda: len(seen.values) > paused_at)
+    assert len(seen.values) > paused_at
+    player.send_signal(signal.SIGTERM)
+    out, err = player.communicate(timeout=10)
+    assert player.returncode == 1, err
+    assert "messages played" in out
+
+
+def test_a_bag_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    player = start(tmp_path / "none")
+    out, err = player.communicate(timeout=20)
+    assert player.returncode == 2
+    assert "none" in err
+    assert "Traceback" not in err
+
+
+def test_the_pace_waits_and_a_pause_does_not_count() -> None:
+    pace = Pace(10.0)
+    pace.begin(0)
+    began = time.monotonic()
+    between = list(pace.until(2 * 10**9, lambda: None))
+    assert time.monotonic() - began == pytest.approx(0.2, abs=0.08)
+    assert between == sorted(between)
+    assert all(0 <= each <= 2 * 10**9 for each in between)
+
+
+def test_an_unknown_type_is_an_error_that_the_player_catches() -> None:
+    assert message_class("sensor_msgs/msg/Temperature") is Temperature
+    with pytest.raises((ImportError, AttributeError)):
+        message_class("sensor_msgs/msg/Nothing")
+    with pytest.raises((ImportError, AttributeError)):
+        message_class("no_msgs/msg/Temperature")
