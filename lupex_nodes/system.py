@@ -41,14 +41,20 @@ class UnitEntry:
     def load(self) -> type[Unit]:
         """Import the unit's class."""
         module, _, name = self.class_path.partition(":")
-        return getattr(import_module(module), name)
+        try:
+            return getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise SystemFileError(
+                f"unit {self.name} cannot be loaded from {self.class_path}: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)
 class System:
-    """The units of the system and the graph between them."""
+    """The units of the system and the graph between them; ``path`` if a user gave the list."""
 
     units: tuple[UnitEntry, ...]
+    path: Path | None = None
 
     def entry(self, name: str) -> UnitEntry:
         """Return the entry of a unit by its leaf name."""
@@ -73,7 +79,7 @@ class System:
     def subset(self, names: Sequence[str]) -> System:
         """Return the system of the named units alone."""
         chosen = [self.entry(name) for name in names]
-        return System(tuple(chosen))
+        return System(tuple(chosen), self.path)
 
     @cached_property
     def places(self) -> dict[str, Place]:
@@ -124,15 +130,15 @@ class System:
 
 
 def load_system(path: Path | None = None) -> System:
-    """Read system.yaml; the one installed with the package when no path is given."""
-    path = path or share_file("config/system.yaml")
+    """Read a list of units; the system.yaml installed with the package when no path is given."""
+    given, path = path, path or share_file("config/system.yaml")
     try:
         lines = yaml.safe_load(path.read_text())["units"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise SystemFileError(f"{path} cannot be read as a list of units: {error}") from None
     units = tuple(_entry(line, number, path) for number, line in enumerate(lines, 1))
     _check(units, path)
-    return System(units)
+    return System(units, given)
 
 
 def _entry(line: Any, number: int, path: Path) -> UnitEntry:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lupex_nodes.models.neutron import disc_fraction, epithermal_ratio
+from lupex_nodes.models.neutron import disc_fraction, epithermal_ratio, thermal_ratio
 from lupex_nodes.models.neutron_retrieval import product
 from lupex_nodes.recording import message_types as types
 from lupex_nodes.recording.bag_writer import BagWriter
@@ -177,18 +177,21 @@ def write_mission(
     rng = np.random.default_rng(seed)
     x, y = survey_path(duration_s, standing_s)
     truth = dict(TRUTH) if patch else {"patch_present": 0}
-    ratio = np.ones(duration_s)
+    ratio, thermal = np.ones(duration_s), np.ones(duration_s)
     if patch:
         suppression = 1 - epithermal_ratio(
             TRUTH["content_wt_percent"], TRUTH["cover_g_cm2"], TRUTH["k_e"], TRUTH["lambda_e_g_cm2"]
         )
         distance = np.hypot(x - TRUTH["patch_x_m"], y - TRUTH["patch_y_m"])
-        ratio = 1 - suppression * disc_fraction(distance, TRUTH["patch_radius_m"])
+        filled = disc_fraction(distance, TRUTH["patch_radius_m"])
+        ratio = 1 - suppression * filled
+        wet = thermal_ratio(TRUTH["content_wt_percent"], TRUTH["cover_g_cm2"])
+        thermal = 1 + (wet - 1) * filled
     rows = np.zeros(duration_s, COUNTS)
     rows["time_s"] = np.arange(duration_s)
     rows["x_m"], rows["y_m"] = x + rng.normal(0, 0.05, duration_s), y
     rows["epithermal_counts"] = rng.poisson(20 * ratio + 1)
-    rows["thermal_counts"] = rng.poisson(30 * (0.3 + 0.7 * ratio) + 1)
+    rows["thermal_counts"] = rng.poisson(30 * thermal + 1)
     rows["live_time_s"] = 1.0
     rows["tube_temperature_k"] = 290.0
     rows["segment"] = (np.arange(duration_s) >= standing_s).astype(int)

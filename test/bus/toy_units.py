@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sensor_msgs.msg import PointCloud2
 
 from lupex_nodes.bus.commands import RUNNING, CommandFailed, command
@@ -12,7 +14,7 @@ from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.records import Schema
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.bus.unit import Kind, Unit
-from lupex_nodes.system import System, UnitEntry
+from lupex_nodes.system import System, load_system
 
 START = 1_854_230_400 * SECOND
 VALUE = Schema("value", ("value", "f8", "a number"), ("steps", "u4", "steps of the unit"))
@@ -150,12 +152,4 @@ class Supply(Unit):
 
 def toy_system() -> System:
     """Two sources, fed by a supply, and a sink."""
-    here = f"{__name__}:"
-    return System(
-        (
-            UnitEntry("supply", here + "Supply", "rover", "rover"),
-            UnitEntry("first", here + "Source", "rover", "rover", "supply", "first"),
-            UnitEntry("second", here + "Source", "rover", "rover", "supply", "second"),
-            UnitEntry("sink", here + "Sink", "ground", "ground"),
-        )
-    )
+    return load_system(Path(__file__).with_name("toy_system.yaml"))

@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     add("--clock", choices=CLOCKS, default="wall",
         help="lockstep: the system's clock with barrier; free: /clock; wall: UTC (default)")
     add("--root", default="", help="namespace of the whole system")
+    add("--system", type=Path, help="list of units in place of the package's config/system.yaml")
     add("--units", help="comma-separated units of the whole system, when not all of them fly")
     add("--no-autostart", action="store_true", help="leave configuring and activating to others")
     add("--parent", type=int, help="end when this process, the parent, ends")
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace, ros_arguments: list[str]) -> int:
     transport.remove_half_made_ports()
     spinning.init(ros_arguments)
     spinner = spinning.Spinner()
-    system = load_system()
+    system = load_system(options.system)
     if options.units:
         system = system.subset(options.units.split(","))
     make = {"clock": make_clock, "recorder": make_recorder}.get(options.names[0], make_units)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -63,25 +64,28 @@ class Spinner:
 
 
 def init(arguments: list[str] | None = None) -> None:
-    """Initialise rclpy without its signal handlers: :func:`stop_on_signals` takes them.
-
-    The signals are blocked before the middleware starts its threads, which inherit the mask; a
-    signal that found one unblocked thread would end the process at once.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    """Initialise rclpy without its signal handlers: :func:`stop_on_signals` sets ours."""
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
 
 
 def stop_on_signals(spinner: Spinner) -> None:
-    """Stop the spinner at SIGINT or SIGTERM.
+    """Stop the spinner at SIGINT or SIGTERM; call it in the main thread.
 
-    The executor waits in C++ without the interpreter, where Python's own handler would not run
-    until the next callback; so a thread waits for the signals, and wakes the executor.
+    The executor waits in C++ without the interpreter, where Python's own handlers do not run
+    until the next callback. The interpreter's wake-up descriptor is written at once, whichever
+    thread the signal finds, so a thread reads that and wakes the executor.
     """
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
 
     def wait() -> None:
-        received = signal.sigwait(_SIGNALS)
-        spinner.stop(signal.Signals(received).name)
+        with receiver, sender:
+            while number := receiver.recv(1):
+                if number[0] in _SIGNALS:
+                    spinner.stop(signal.Signals(number[0]).name)
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
 

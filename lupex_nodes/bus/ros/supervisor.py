@@ -33,6 +33,7 @@ from lupex_nodes.flight import (
 )
 from lupex_nodes.recording.profiles import Profile
 from lupex_nodes.scenario import CheckedScenario
+from lupex_nodes.system import System
 
 STARTUP_S = 15.0
 STARTUP_TRIES = 3
@@ -136,14 +137,16 @@ class Supervisor:
         transport.remove_abandoned_segments()
 
 
-def unit_command(scenario: Path, root: str, flown: Sequence[str]) -> Callable:
+def unit_command(scenario: Path, root: str, system: System) -> Callable[..., list[str]]:
     """Return the command line of a process of units that flies the scenario in ``scenario``."""
+    flown = ",".join(entry.name for entry in system.units)
+    own = ["--system", str(system.path)] if system.path else []
 
     def command(name: str, units: Sequence[str]) -> list[str]:
         return [
             *(sys.executable, "-m", "lupex_nodes.bus.ros.process", *units),
             *("--process", name, "--scenario", str(scenario), "--clock", "lockstep"),
-            *("--root", root, "--units", ",".join(flown), "--parent", str(os.getpid())),
+            *("--root", root, "--units", flown, "--parent", str(os.getpid()), *own),
             *("--ros-args", "--log-level", "warn"),
         ]
 
@@ -181,9 +184,8 @@ def fly(
     spinning.init()
     spinner = spinning.Spinner()
     spinning.stop_on_signals(spinner)
-    names = [entry.name for entry in checked.system.units]
     supervisor = Supervisor(
-        unit_command(scenario_file, root, names),
+        unit_command(scenario_file, root, checked.system),
         respawn=respawn,
         died=lambda name: clock.member_died(name),
     )

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole flights over real DDS between processes: same as in memory, and robust."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from processes import children, finish, fly, wait_for
+from toy_units import START, toy_system
+
+from lupex_nodes.bus.memory import MemoryBus
+from lupex_nodes.bus.slot import Emission
+from lupex_nodes.bus.stamps import SECOND
+from lupex_nodes.recording.bag_reader import open_bag
+from lupex_nodes.recording.cdr import to_cdr
+from lupex_nodes.recording.recover import recover
+
+PRODUCTS = ("/rover/first/value", "/rover/second/value", "/ground/sink/sum", "/bus/tick",
+            "/rover/first/state", "/rover/supply/channels")
+
+
+def recorded(folder: Path) -> dict[str, list[tuple[int, bytes]]]:
+    """Return (time, normalised bytes) of the products in a bag."""
+    found: dict[str, list[tuple[int, bytes]]] = {topic: [] for topic in PRODUCTS}
+    with open_bag(folder / "bag") as bag:
+        for message in bag.messages(PRODUCTS):
+            decoded = bag.decode(message)
+            found[message.topic].append((message.log_time_ns, repr(decoded).encode()))
+    return found
+
+
+class Memory:
+    """An observer that keeps the products of a flight in memory."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[tuple[int, bytes]]] = {topic: [] for topic in PRODUCTS}
+
+    def message(self, now: int, emission: Emission) -> None:
+        topic = "/" + emission.topic
+        if topic in self.found:
+            self.found[topic].append((now, to_cdr(emission.message)))
+
+    def tick(self, now: int) -> None:
+        """Pass."""
+
+
+@pytest.fixture(scope="module")
+def in_memory() -> dict[str, list[tuple[int, bytes]]]:
+    from lupex_nodes.recording.message_types import jazzy
+
+    memory = Memory()
+    bus = MemoryBus(toy_system(), {}, seed=1, start=START, observers=[memory])
+    bus.activate()
+    bus.run(START + 60 * SECOND)
+    kinds = {topic: "sensor_msgs/msg/PointCloud2" for topic in PRODUCTS}
+    kinds["/bus/tick"] = "diagnostic_msgs/msg/DiagnosticArray"
+    return {
+        topic: [
+            (now, repr(jazzy().deserialize_cdr(data, kinds[topic])).encode()) for now, data in rows
+        ]
+        for topic, rows in memory.found.items()
+    }
+
+
+@pytest.mark.parametrize("composition", ["all", "vehicle", "unit"])
+def test_a_flight_on_ros_gives_the_ticks_and_products_of_memory(
+    ros_domain: int, tmp_path: Path, in_memory: dict, composition: str
+) -> None:
+    code, out, err = finish(fly(tmp_path, "--composition", composition))
+    assert (code, err) == (0, "")
+    facts = json.loads(out)
+    assert facts["outcome"] == "complete"
+    assert facts["lost_messages"] == 0
+    found = recorded(tmp_path)
+    for topic in PRODUCTS:
+        assert found[topic] == in_memory[topic], topic
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_everything_within_three_seconds(
+    ros_domain: int, tmp_path: Path, number: signal.Signals
+) -> None:
+    flight = fly(tmp_path, "--composition", "unit", "--rate", "1", "--duration", "600")
+    wait_for(lambda: len(children(flight.pid)) == 4 and _ticks(tmp_path) > 1)
+    pids = children(flight.pid).values()
+    began = time.monotonic()
+    flight.send_signal(number)
+    code, out, err = finish(flight, 10)
+    assert time.monotonic() - began < 3.0
+    assert (code, err) == (0, "")
+    assert json.loads(out)["outcome"] == "interrupted"
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert _ticks(tmp_path) > 1
+
+
+def _ticks(folder: Path) -> int:
+    """Count the recorded ticks so far; the recorder flushes each wall second."""
+    try:
+        with open_bag(folder / "bag") as bag:
+            return sum(1 for _ in bag.messages(["/bus/tick"]))
+    except Exception:
+        return 0
+
+
+def _events(folder: Path) -> list[tuple[int, str]]:
+    with open_bag(folder / "bag") as bag:
+        return [
+            (message.log_time_ns, bag.decode(message).status[0].name)
+            for message in bag.messages(["/events"])
+        ]
+
+
+def test_a_killed_process_is_known_comes_back_and_rejoins(ros_domain: int, tmp_path: Path) -> None:
+    flight = fly(tmp_path, "--composition", "unit", "--rate", "1", "--duration", "14", "--respawn")
+    wait_for(lambda: _ticks(tmp_path) > 2)
+    killed = children(flight.pid)["first"]
+    before = _last_tick(tmp_path)
+    os.kill(killed, signal.SIGKILL)
+    again = wait_for(lambda: children(flight.pid).get("first", killed) != killed, 3)
+    assert again
+    code, out, err = finish(flight)
+    assert code == 0, err
+    lost = [time_ns for time_ns, name in _events(tmp_path) if name == "clock: MEMBER_LOST"]
+    assert len(lost) == 1
+    assert lost[0] - before <= 4 * SECOND  # within 3 s at rate 1, and up to 1 s of flushing
+    values = recorded(tmp_path)["/rover/first/value"]
+    assert values[-1][0] >= START + 13 * SECOND
+    ticks = [time_ns for time_ns, _ in recorded(tmp_path)["/bus/tick"]]
+    assert ticks == list(range(START, START + 15 * SECOND, SECOND))
+
+
+def _last_tick(folder: Path) -> int:
+    with open_bag(folder / "bag") as bag:
+        return max(message.log_time_ns for message in bag.messages(["/bus/tick"]))
+
+
+def test_a_kill_of_the_whole_flight_leaves_a_recoverable_bag_and_no_orphan(
+    ros_domain: int, tmp_path: Path
+) -> None:
+    flight = fly(tmp_path, "--composition", "vehicle", "--rate", "1", "--duration", "600")
+    wait_for(lambda: _ticks(tmp_path) > 3)
+    pids = list(children(flight.pid).values())
+    began = wait_for(lambda: _last_tick(tmp_path))
+    wall = time.monotonic()
+    time.sleep(2.5)
+    flown = time.monotonic() - wall
+    flight.kill()
+    flight.wait()
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 5)
+    recover(tmp_path / "bag", tmp_path / "recovered")
+    with open_bag(tmp_path / "recovered") as bag:
+        last = max(message.log_time_ns for message in bag.messages())
+    # at rate 1 the mission clock runs with the wall: one second for the flush, one for the tick
+    assert last >= began + (flown - 2.0) * SECOND
