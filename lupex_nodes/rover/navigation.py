@@ -56,7 +56,7 @@ class Navigation(Unit):
             0.2, "believed error of the declared yaw", "deg", ge=0.0, live=False, assumed=True
         )
         expected_slip: float = parameter(
-            0.006, "of the tracks on level ground", ge=-0.5, le=0.9, assumed=True
+            0.001, "of the tracks on level ground", ge=-0.5, le=0.9, assumed=True
         )
         expected_slip_per_deg: float = parameter(
             0.0045, "per degree of climb", "1/deg", ge=0.0, le=0.1, assumed=True

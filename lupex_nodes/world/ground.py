@@ -24,6 +24,14 @@ class GroundParameters(Parameters):
     terrain_rms_slope_deg: float = parameter(
         4.0, "slope of the synthetic terrain", "deg", ge=0.0, le=20.0, live=False, assumed=True
     )
+    terrain_crater_density: float = parameter(
+        0.0,
+        "craters of the synthetic terrain over those of an old surface; a drive without hazard "
+        "avoidance needs ground without",
+        ge=0.0,
+        le=1.0,
+        live=False,
+    )
 
 
 def ground(parameters: GroundParameters, seed: int) -> Terrain:
@@ -35,6 +43,7 @@ def ground(parameters: GroundParameters, seed: int) -> Terrain:
         parameters.terrain_size_m,
         parameters.terrain_pixel_m,
         parameters.terrain_rms_slope_deg,
+        parameters.terrain_crater_density,
     )
 
 
@@ -46,5 +55,14 @@ def _from_file(path: str) -> Terrain:
 
 
 @lru_cache(maxsize=2)
-def _synthetic(seed: int, size_m: float, pixel_m: float, rms_slope_deg: float) -> Terrain:
-    return synthetic(seed, size_m, pixel_m, rms_slope_deg)
+def _synthetic(
+    seed: int, size_m: float, pixel_m: float, rms_slope_deg: float, crater_density: float
+) -> Terrain:
+    return synthetic(
+        seed,
+        size_m,
+        pixel_m,
+        rms_slope_deg,
+        crater_density=crater_density,
+        crater_diameter_max_m=size_m / 4.0,
+    )

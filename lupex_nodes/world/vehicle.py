@@ -61,7 +61,7 @@ class Vehicle(Unit):
             27.0, "mean of disturbed soil", "deg", ge=15.0, le=45.0, live=False, assumed=True
         )
         friction_angle_sigma_deg: float = parameter(
-            1.0, "from place to place", "deg", ge=0.0, le=5.0, live=False, assumed=True
+            1.0, "from run to run, and again from place to place", "deg", ge=0.0, le=5.0, live=False, assumed=True
         )
         silence_s: float = parameter(
             3.0, "crawlers stop after so long without a drive signal", "s", ge=0.5, live=False
@@ -77,7 +77,7 @@ class Vehicle(Unit):
         p = self.parameters
         rng = generator_of_run(self.context)
         self.terrain = ground(p, self.context.seed)
-        east, north, turn = rng.standard_normal(3)
+        east, north, turn, soil = rng.standard_normal(4).tolist()
         self.x_m = p.start_x_m + p.start_position_sigma_m * east
         self.y_m = p.start_y_m + p.start_position_sigma_m * north
         self.yaw_rad = math.radians(p.start_yaw_deg + p.start_yaw_sigma_deg * turn)
@@ -88,6 +88,7 @@ class Vehicle(Unit):
                 _SOIL_WAVELENGTHS_M, *rng.uniform(0.0, 2.0 * math.pi, (2, 3)), strict=True
             )
         ]
+        self._friction_deg = p.friction_angle_deg + p.friction_angle_sigma_deg * soil
         self._soils: dict[int, Soil] = {}
         self._driven_m = 0.0
         self._footing: Footing | None = None
@@ -127,7 +128,7 @@ class Vehicle(Unit):
         p = self.parameters
         wave = sum(math.sin(kx * x_m + ky * y_m + phase) for kx, ky, phase in self._waves)
         # three sines of amplitude 1 have a variance of 3/2
-        angle = p.friction_angle_deg + p.friction_angle_sigma_deg * wave / math.sqrt(1.5)
+        angle = self._friction_deg + p.friction_angle_sigma_deg * wave / math.sqrt(1.5)
         step = round(angle / _SOIL_STEP_DEG)
         if step not in self._soils:
             self._soils[step] = Soil(friction_angle_deg=step * _SOIL_STEP_DEG)
