@@ -76,6 +76,7 @@ def _beyond(
     during = series.values[(series.time_s >= start_s) & (series.time_s <= end_s)]
     worst = np.nanmin(during) if side == "below" else np.nanmax(during)
     times = f", {len(found)} times in all" if len(found) > 1 else ""
+    name = f"{limit.topic.rpartition('/')[2]} {limit.signal}".strip()
     yield Finding(
         start_s,
         limit.unit,
@@ -83,7 +84,7 @@ def _beyond(
         "limit",
         severity,
         limit.cause,
-        f"{limit.signal} was {side} {bound:g} for {end_s - start_s:.4g} s, "
+        f"{name} was {side} {bound:g} for {end_s - start_s:.4g} s, "
         f"at worst {worst:.4g}{times}",
     )
 

@@ -13,8 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, ScalarFormatter
 from numpy.typing import NDArray
 
 from lupex_nodes.analysis.findings import Finding
@@ -85,17 +84,13 @@ def track_map(tables: Tables, known: Mapping[str, Any]) -> str | None:
         if counts is not None:
             _coloured_track(figure, axes, counts.rows)
         if has_patch(known):
-            axes.add_patch(
-                Circle(
-                    (known["patch_x_m"], known["patch_y_m"]),
-                    known["patch_radius_m"],
-                    fill=False,
-                    ls=(0, (5, 3)),
-                    lw=1.4,
-                    ec=BLACK,
-                    label="true patch",
-                    zorder=4,
-                )
+            axes.plot(
+                *_circle(known["patch_x_m"], known["patch_y_m"], known["patch_radius_m"]),
+                color=BLACK,
+                ls=(0, (5, 3)),
+                lw=1.4,
+                label="true patch",
+                zorder=4,
             )
         deposit = tables.record(DEPOSIT)
         if deposit is not None and deposit.rows[-1]["detected"]:
@@ -105,19 +100,18 @@ def track_map(tables: Tables, known: Mapping[str, Any]) -> str | None:
         axes.margins(0.08)
         axes.set_xlabel("East of the landing site (m)")
         axes.set_ylabel("North of the landing site (m)")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=4)
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=5, columnspacing=1.3
+        )
         return _svg(figure)
 
 
 def _estimated_disc(axes: Axes, deposit: Any) -> None:
     centre = float(deposit["x_m"]), float(deposit["y_m"])
     radius_m = float(deposit["radius_m"])
-    axes.add_patch(
-        Circle(centre, radius_m, fc=VERMILION, ec=VERMILION, alpha=0.13, lw=0, zorder=2)
-    )
-    axes.add_patch(
-        Circle(centre, radius_m, fill=False, ec=VERMILION, lw=1.4, label="estimated disc", zorder=4)
-    )
+    disc = _circle(*centre, radius_m)
+    axes.fill(*disc, color=VERMILION, alpha=0.13, lw=0, zorder=2)
+    axes.plot(*disc, color=VERMILION, lw=1.4, label="estimated disc", zorder=4)
     axes.errorbar(
         *centre,
         xerr=float(deposit["x_sigma_m"]),
@@ -128,6 +122,13 @@ def _estimated_disc(axes: Axes, deposit: Any) -> None:
         zorder=5,
         label="its centre, 1σ",
     )
+
+
+def _circle(
+    x_m: float, y_m: float, radius_m: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    angle = np.linspace(0.0, 2.0 * np.pi, 121)
+    return x_m + radius_m * np.cos(angle), y_m + radius_m * np.sin(angle)
 
 
 def _coloured_track(figure: Figure, axes: Axes, rows: NDArray[Any]) -> None:
@@ -211,7 +212,13 @@ def _estimate_against_truth(axes: Axes, deposit: Any, true: float | None) -> Non
             )
         axes.plot([estimate] * 2, [0.78, 1.22], color=BLUE, lw=2.2)
         axes.text(
-            estimate, 1.30, f"{estimate:.2f} ± {sigma:.2f}", ha="center", va="bottom", color=BLUE
+            estimate,
+            1.30,
+            f"{estimate:.2f} ± {sigma:.2f}",
+            ha="center",
+            va="bottom",
+            color=BLUE,
+            bbox={"color": "white", "pad": 1.0},
         )
         label = "Estimate\n(1σ, 2σ)"
     else:
@@ -219,14 +226,14 @@ def _estimate_against_truth(axes: Axes, deposit: Any, true: float | None) -> Non
             "",
             xy=(0, 1),
             xytext=(limit, 1),
-            arrowprops={"arrowstyle": "<|-", "color": BLUE, "lw": 2.0},
+            arrowprops={"arrowstyle": "-|>", "color": BLUE, "lw": 2.0},
         )
         axes.plot([limit] * 2, [0.78, 1.22], color=BLUE, lw=2.2)
         axes.text(limit, 1.30, f"below {limit:.2f} (95 %)", ha="right", va="bottom", color=BLUE)
         label = "Upper limit"
     ticks, labels = [1.0], [label]
     if true is not None:
-        axes.plot([true], [0], marker="D", ms=7, color=BLACK, ls="")
+        axes.plot([true], [0], marker="D", ms=7, color=BLACK, ls="", clip_on=False, zorder=4)
         axes.text(true, 0.20, f"{true:.2f}", ha="center", va="bottom")
         axes.axvline(true, color=BLACK, ls=(0, (5, 3)), lw=0.9)
         ticks, labels = [0.0, 1.0], ["Truth", label]
@@ -270,6 +277,11 @@ def _possible_set(figure: Figure, axes: Axes, rows: NDArray[Any], known: Mapping
     bar.set_label("Relative density")
     bar.set_ticks([0.0, 0.5, 1.0])
     bar.outline.set_visible(False)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_ylim(bottom=0.0)
     axes.set_xlabel("Water content of the wet layer (wt%)")
     axes.set_ylabel("Dry cover (g/cm²)")
     axes.set_title("What the counts allow (95 %)")
@@ -313,6 +325,8 @@ def power(tables: Tables) -> str | None:
                 axes.plot(time_s, factor * series.values[kept], color=colour, label=name)
             axes.set_ylabel(label)
             axes.yaxis.set_major_locator(MaxNLocator(4))
+            if lines[0][0] == "state of charge":
+                axes.set_ylim(0.0, 100.0)
             if len(lines) > 1:
                 axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderpad=0.1)
         axes.set_xlabel(f"Mission time ({unit})")
@@ -335,7 +349,8 @@ def timeline(tables: Tables, findings: Sequence[Finding]) -> str | None:
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7.1, 1.0 + 0.33 * len(units)), layout="constrained")
         axes = figure.add_subplot()
-        axes.set_xlim(-0.01 * tables.duration_s * scale, 1.01 * tables.duration_s * scale)
+        length = max(tables.duration_s, 1.0) * scale
+        axes.set_xlim(-0.01 * length, 1.01 * length)
         for success, colour, label in ((True, SKY, "command"), (False, PURPLE, "failed command")):
             drawn = [bar for bar in bars if bar[4] is success]
             least_s = 0.004 * tables.duration_s
@@ -347,6 +362,17 @@ def timeline(tables: Tables, findings: Sequence[Finding]) -> str | None:
                 color=colour,
                 label=label if drawn else None,
             )
+        for unit, name, start_s, end_s, _ in bars:
+            # A letter of the figure is about 1 % of its width.
+            if end_s - start_s > 0.011 * len(name) * tables.duration_s:
+                axes.text(
+                    0.5 * (start_s + end_s) * scale,
+                    lane[unit],
+                    name,
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                )
         for level, severity in ((0, "info"), (1, "warning"), (2, "error")):
             events = [event for event in tables.events if min(event.level, 2) == level]
             axes.scatter(

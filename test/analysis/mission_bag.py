@@ -260,7 +260,8 @@ def write_mission(
             (duration_s - 30, "navigation: go_to", "completion", 0, "completion successful"),
         ]
         if trouble:
-            reports.append((standing_s + 50, "imu: calibrate", "acceptance", 1, "channel imu is off"))
+            refused = (standing_s + 50, "imu: calibrate", "acceptance", 1, "channel imu is off")
+            reports.append(refused)
         for second, name, stage, level, sentence in sorted(reports):
             values = {"command_id": "" if level else name.replace(": ", "-"), "stage": stage,
                       "success": "false" if level else "true", "source": "plan"}
