@@ -46,6 +46,11 @@ has_chromium() {
     command -v chromium || command -v chromium-browser || command -v google-chrome
 }
 
+pip_failed() {
+    cp "$log" "$venv/pip.log"
+    fail "pip could not install $1, most often because it reaches no package index; it says in $venv/pip.log: $(grep -m 1 '^ERROR' "$log" || tail -n 1 "$log")"
+}
+
 for set in "$@"; do
     if [ "$set" = test ] && ! has_chromium >/dev/null; then
         echo "setup: installing chromium, in which the tests open the report"
@@ -72,11 +77,11 @@ for set in "$@"; do
     fi
     "$venv/bin/python" -m pip --disable-pip-version-check install -q -r "requirements/$set.txt" \
         >"$log" 2>&1 ||
-        fail "pip could not install requirements/$set.txt: $(grep -m 1 '^ERROR' "$log" || tail -n 1 "$log")"
+        pip_failed "requirements/$set.txt"
     if [ "$set" = run ]; then
         "$venv/bin/python" -m pip --disable-pip-version-check install -q \
             --no-deps --no-build-isolation -e . >"$log" 2>&1 ||
-            fail "pip could not install the package itself: $(grep -m 1 '^ERROR' "$log" || tail -n 1 "$log")"
+            pip_failed "the package itself"
     fi
     cp "$wanted" "$stamp"
 done
