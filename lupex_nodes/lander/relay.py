@@ -17,6 +17,7 @@ from lupex_nodes.bus.slot import DIAGNOSTICS
 from lupex_nodes.bus.stamps import SECOND, from_stamp
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.lander.records import LINK
+from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import EARTH, LOAD
 
 # A reliable TELEMETRY reader keeps ten messages: more at once could be lost.
@@ -74,6 +75,7 @@ class Relay(Unit):
         self._queued = self._forwarded = self._dropped = 0
         self._rate_bit_s = 0.0
         self._range_m = math.nan
+        self._load = LoadReport(self.load)
         self._last: int | None = None
 
     def step(self, now: int) -> int | None:
@@ -88,7 +90,7 @@ class Relay(Unit):
         self._forward(dt_s)
         row = (self._range_m, self._rate_bit_s, self._queued, self._forwarded, int(visible))
         self.link.publish_rows(now, [row])
-        self.load.publish_rows(now, [(self.parameters.power_w, self.parameters.power_w, 0.0)])
+        self._load.report(now, self.parameters.power_w)
         return None
 
     def housekeeping(self) -> dict[str, Any]:
@@ -153,5 +155,7 @@ class Relay(Unit):
 
 def _size(status: DiagnosticStatus) -> int:
     """Bytes of a status in CDR, without padding: a length before every string."""
-    pairs = sum(len(pair.key) + len(pair.value) + 10 for pair in status.values)
+    pairs = 10 * len(status.values)
+    for pair in status.values:
+        pairs += len(pair.key) + len(pair.value)
     return 20 + len(status.name) + len(status.message) + len(status.hardware_id) + pairs

@@ -18,6 +18,7 @@ from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.neutron import (
+    DEAD_TIME_S,
     DETECTOR_HEIGHT_M,
     draw_constants,
     expected_counts,
@@ -27,6 +28,7 @@ from lupex_nodes.models.neutron import (
 from lupex_nodes.models.neutron_retrieval import RetrievalParameters, product, running_water
 from lupex_nodes.payload.records import COUNTS, DEPOSIT, POSSIBILITIES, WATER
 from lupex_nodes.world.constants import generator_of_run
+from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import LEAKAGE, LOAD, RADIATION, SURFACE
 
 _SEGMENTS = {"calibrate": 0, "acquire": 1}
@@ -116,6 +118,7 @@ class NeutronSpectrometer(Unit):
         self._expected = (0.0, 0.0)
         self._dry: tuple[float, float] | None = None
         self._water = (math.nan, math.nan)
+        self._load = LoadReport(self.load)
         self._last: int | None = None
         self._new_record(0)
 
@@ -161,7 +164,7 @@ class NeutronSpectrometer(Unit):
         if now % round(self.parameters.water_period_s * SECOND) == 0 and self.mode == "acquire":
             self._publish_water(now)
         power_w = self.parameters.power_w if self.mode != "safe" else 0.5 * self.parameters.power_w
-        self.load.publish_rows(now, [(power_w, power_w, 0.0)])
+        self._load.report(now, power_w)
         return None
 
     def housekeeping(self) -> dict[str, Any]:
@@ -188,7 +191,7 @@ class NeutronSpectrometer(Unit):
         if self._began is None:
             self._began = now
         self._update_expectation()
-        rng, dead_s = self.rng, 10e-6
+        rng = self.rng
         counted = int(rng.poisson(self._expected[0] * dt_s)), int(
             rng.poisson(self._expected[1] * dt_s)
         )
@@ -199,7 +202,7 @@ class NeutronSpectrometer(Unit):
             x_m,
             y_m,
             *counted,
-            dt_s - dead_s * max(counted),
+            dt_s - DEAD_TIME_S * max(counted),
             self._tube_k + 0.05 * rng.standard_normal(),
             _SEGMENTS.get(self.mode, 2),
         )

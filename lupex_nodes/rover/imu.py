@@ -15,6 +15,7 @@ from lupex_nodes.bus.stamps import SECOND, from_stamp, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.terramechanics import MOON_GRAVITY_M_S2
 from lupex_nodes.rover.attitude import into_body, rotation_between
+from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import LOAD
 
 _DEG_H = math.radians(1.0) / 3600.0
@@ -75,13 +76,14 @@ class InertialUnit(Unit):
         self._moon = (0.0, rate * math.cos(latitude), rate * math.sin(latitude))
         self._before: tuple[int, Any] | None = None
         self._rate = (0.0, 0.0, 0.0)
+        self._load = LoadReport(self.load)
 
     def step(self, now: int) -> int | None:
         """Measure what the vehicle did since the last sample."""
         truth = self.truth.value
         if truth is not None:
             self._measure(now, truth)
-        self.load.publish_rows(now, [(self.parameters.power_w, self.parameters.power_w, 0.0)])
+        self._load.report(now, self.parameters.power_w)
         return None
 
     def housekeeping(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from typing import Any, Literal
 
 import numpy as np
@@ -19,9 +20,12 @@ from lupex_nodes.bus.stamps import SECOND, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.crawler_kinematics import CRAWLERS, CrawlerLayout
 from lupex_nodes.rover.records import CURRENTS
+from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import LOAD, TRACKS
 
 _JOINTS = [*(f"{name}_crawler" for name in CRAWLERS), *(f"{name}_steering" for name in CRAWLERS)]
+_DRIVES = list(CRAWLERS)
+_STILL = array("d", [0.0] * 4)
 _RATE_HZ = 10
 
 
@@ -101,6 +105,7 @@ class Mobility(Unit):
         self._slip = 0.0
         self._tripped_for = 0
         self._last: int | None = None
+        self._load = LoadReport(self.load)
         self._rows = np.zeros((_RATE_HZ, 5), np.float32)
         self._rows[:, 0] = np.arange(1 - _RATE_HZ, 1) / _RATE_HZ
 
@@ -222,19 +227,20 @@ class Mobility(Unit):
 
     def _publish(self, now: int, motor_w: float, steering_w: float) -> None:
         p, stamp = self.parameters, to_stamp(now)
+        # arrays, because a message checks and copies a list number by number
+        steering, speeds = array("d", self._steering), array("d", self._speeds)
         drive = JointState()
         drive.header.stamp = stamp
-        drive.name = list(CRAWLERS)
-        drive.position = self._steering
-        drive.velocity = self._speeds
+        drive.name = _DRIVES
+        drive.position, drive.velocity = steering, speeds
         self.drive.publish(drive)
         joints = JointState()
         joints.header.stamp = stamp
         joints.name = _JOINTS
-        joints.position = [*self._travel_m, *self._steering]
-        joints.velocity = [*self._speeds, 0.0, 0.0, 0.0, 0.0]
+        joints.position = array("d", self._travel_m) + steering
+        joints.velocity = speeds + _STILL
         newtons_per_a = p.gear_efficiency * p.back_emf_v_s_m
-        joints.effort = [*(newtons_per_a * a for a in self._currents_a), 0.0, 0.0, 0.0, 0.0]
+        joints.effort = array("d", [newtons_per_a * a for a in self._currents_a]) + _STILL
         self.joint_states.publish(joints)
         rows = self._rows
         rows[:, 1:] = self._currents_a
@@ -242,4 +248,4 @@ class Mobility(Unit):
         self.currents.publish_rows(now, rows.view(CURRENTS.dtype).reshape(-1))
         idle_w = p.driving_w if self.mode == "driving" else p.electronics_w
         power_w = idle_w + motor_w + steering_w
-        self.load.publish_rows(now, [(power_w, power_w, 0.0)])
+        self._load.report(now, power_w)

@@ -61,8 +61,9 @@ class Vehicle(Unit):
             27.0, "mean of disturbed soil", "deg", ge=15.0, le=45.0, live=False, assumed=True
         )
         friction_angle_sigma_deg: float = parameter(
-            1.0, "from run to run, and again from place to place", "deg", ge=0.0, le=5.0, live=False, assumed=True
-        )
+            1.0, "from run to run, and again from place to place", "deg", ge=0.0, le=5.0,
+            live=False, assumed=True,
+        )  # fmt: skip
         silence_s: float = parameter(
             3.0, "crawlers stop after so long without a drive signal", "s", ge=0.5, live=False
         )
@@ -81,6 +82,7 @@ class Vehicle(Unit):
         self.x_m = p.start_x_m + p.start_position_sigma_m * east
         self.y_m = p.start_y_m + p.start_position_sigma_m * north
         self.yaw_rad = math.radians(p.start_yaw_deg + p.start_yaw_sigma_deg * turn)
+        self._ground = self.terrain.surface_at(self.x_m, self.y_m)
         self.layout, self.track = CrawlerLayout(), Track()
         self._waves = [
             (2.0 * math.pi / length * math.cos(a), 2.0 * math.pi / length * math.sin(a), phase)
@@ -143,7 +145,7 @@ class Vehicle(Unit):
         course = math.atan2(twist.vy_m_s, twist.vx_m_s) if track_speed > 1e-6 else 0.0
         ahead = left = turned = 0.0
         for _ in range(parts):
-            height, east, north = self.terrain.surface_at(self.x_m, self.y_m)
+            _, east, north = self._ground
             soil = self._soil(self.x_m, self.y_m)
             angle = self.yaw_rad + course
             c, s = math.cos(angle), math.sin(angle)
@@ -163,6 +165,7 @@ class Vehicle(Unit):
             self.y_m += (u * s * math.cos(climb) + v * c * math.cos(cross)) * h
             self.yaw_rad = wrapped(self.yaw_rad + twist.wz_rad_s * kept * h)
             self._driven_m += abs(u) * h
+            self._ground = self.terrain.surface_at(self.x_m, self.y_m)
             ahead += u * math.cos(course) - v * math.sin(course)
             left += u * math.sin(course) + v * math.cos(course)
             turned += twist.wz_rad_s * kept
@@ -170,7 +173,7 @@ class Vehicle(Unit):
         return ahead / parts, left / parts, turned / parts
 
     def _publish_pose(self, now: int, motion: tuple[float, float, float], dt_s: float) -> None:
-        height, east, north = self.terrain.surface_at(self.x_m, self.y_m)
+        height, east, north = self._ground
         roll, pitch = on_surface(east, north, self.yaw_rad)
         message = Odometry()
         message.header.stamp = to_stamp(now)
@@ -181,13 +184,12 @@ class Vehicle(Unit):
         turn.x, turn.y, turn.z, turn.w = quaternion(roll, pitch, self.yaw_rad)
         twist = message.twist.twist
         twist.linear.x, twist.linear.y, twist.angular.z = motion
-        self._slopes = east, north
         self.odometry.publish(message)
 
     def _publish_tracks(self, now: int, speeds: tuple) -> None:
         """Share load by tilt (the centre of mass leans downhill) and thrust by load."""
         p = self.parameters
-        roll, pitch = on_surface(*self._slopes, self.yaw_rad)
+        roll, pitch = on_surface(*self._ground[1:], self.yaw_rad)
         weight_n = p.mass_kg * MOON_GRAVITY_M_S2 * math.cos(roll) * math.cos(pitch) / 4.0
         moving = any(speeds)
         footing = self._footing if moving else None
