@@ -28,7 +28,7 @@ from lupex_nodes.version import version
 COMPLETE = "complete"
 TRUTH = "world/truth"
 ODOMETRY = "rover/odometry"
-_ENDS = {"executive: PLAN_COMPLETE", "executive: PLAN_FAILED"}
+PLAN_ENDS = ("executive: PLAN_COMPLETE", "executive: PLAN_FAILED")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Statistics:
         self.messages += 1
         if emission.topic == EVENTS:
             status = emission.message.status[0]
-            if status.name in _ENDS and self.outcome is None:
+            if status.name in PLAN_ENDS and self.outcome is None:
                 values = values_of(status)
                 self.outcome = Outcome(values["outcome"], values.get("cause", ""))
 

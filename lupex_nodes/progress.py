@@ -11,6 +11,7 @@ from lupex_nodes.bus.messages import OK, values_of
 from lupex_nodes.bus.records import view
 from lupex_nodes.bus.slot import EVENTS, Emission
 from lupex_nodes.bus.stamps import SECOND
+from lupex_nodes.flight import PLAN_ENDS
 from lupex_nodes.scenario import CheckedScenario
 
 REFRESH_S = 0.2
@@ -96,6 +97,8 @@ class Progress:
     def _event(self, now: int, status: Any) -> None:
         if status.name == "executive: ACTIVITY_STARTED":
             self._activity = values_of(status).get("activity", "-")
+        elif status.name in PLAN_ENDS:
+            self._activity = "none, the plan has ended"
         if status.level != OK:
             self._warning = f"{status.name}: {status.message}"
         if self._live is None:

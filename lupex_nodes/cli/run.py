@@ -80,7 +80,7 @@ def closing(folder: Path, facts: RunFacts, summary: dict[str, Any]) -> Iterator[
     if water.get("detected"):
         yield (
             f"water    {water['estimate_wt_percent']:.2f} +/- "
-            f"{water['standard_error_wt_percent']:.2f} wt%"
+            f"{water['standard_error']:.2f} wt%"
         )
     elif water.get("upper_limit_wt_percent") is not None:
         yield f"water    none found; below {water['upper_limit_wt_percent']:.2f} wt%"
