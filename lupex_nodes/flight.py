@@ -19,9 +19,9 @@ from lupex_nodes.bus.slot import EVENTS, Emission
 from lupex_nodes.bus.stamps import SECOND, check_epoch
 from lupex_nodes.models import neutron
 from lupex_nodes.recording.bag_writer import BagWriter
+from lupex_nodes.recording.cdr import to_cdr
 from lupex_nodes.recording.frames import FrameRecorder
 from lupex_nodes.recording.profiles import Profile
-from lupex_nodes.recording.cdr import to_cdr
 from lupex_nodes.scenario import CheckedScenario
 from lupex_nodes.version import version
 

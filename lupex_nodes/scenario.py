@@ -117,13 +117,6 @@ class CheckedScenario:
         terrain = self.scenario.terrain.model_copy(update={"geotiff": str(self.geotiff.resolve())})
         return self.scenario.model_copy(update={"terrain": terrain}).text()
 
-    def portable_text(self) -> str:
-        """Write the scenario so that a process in any folder reads the same from it."""
-        if self.geotiff is None:
-            return self.scenario.text()
-        terrain = self.scenario.terrain.model_copy(update={"geotiff": str(self.geotiff.absolute())})
-        return self.scenario.model_copy(update={"terrain": terrain}).text()
-
     @cached_property
     def parameters(self) -> dict[str, dict[str, Any]]:
         """The parameters of each unit that differ from the unit's own defaults.

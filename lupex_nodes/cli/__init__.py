@@ -108,7 +108,8 @@ def _add_looking(commands: argparse._SubParsersAction) -> None:
     command.add_argument("name", metavar="NAME", help="a command of the unit: lupex units UNIT")
     command.add_argument("arguments", nargs="*", metavar="key=value")
     command.add_argument("--timeout", type=float, default=10.0, metavar="S",
-                         help="longest wait for the reply, s of wall time (default: 10)")
+                         help="longest wait for the command's end, s of wall time "
+                         "(default: 10)")
     command.add_argument("--root", default="", metavar="R", help="root of the system's names")
 
 
