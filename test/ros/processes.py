@@ -33,7 +33,8 @@ def start(*arguments: str, **options: object) -> subprocess.Popen[str]:
 
 def node(*arguments: str) -> subprocess.Popen[str]:
     """Start `lupex_node` with the toy system."""
-    return start("-m", "lupex_nodes.bus.ros.process", *arguments, "--system", str(TOY_SYSTEM))
+    module = "lupex_nodes.bus.ros.process"
+    return start("-m", module, "--system", str(TOY_SYSTEM), *arguments)
 
 
 def fly(out: Path, *arguments: str) -> subprocess.Popen[str]:

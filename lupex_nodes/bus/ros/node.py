@@ -47,6 +47,7 @@ class Arrivals:
         self.queue: deque[Any] = deque()
         self.announced = 0
         self.taken = 0
+        self.in_step = False
         self.subscription: Any = None
 
     def missing(self) -> int:
@@ -71,13 +72,15 @@ class Arrivals:
 
     def start_over(self) -> None:
         """Count from zero: what has come so far is all there is from earlier ticks."""
+        self.in_step = True
         self.announced = 0
         self.taken = -len(self.queue)
 
     def _counted(self) -> bool:
         """Whether only units of the barrier publish here, so that counts tell the tick."""
         return bool(
-            self.publishers
+            self.in_step
+            and self.publishers
             and self.port.qos.reliable
             and self.subscription.get_publisher_count() <= len(self.publishers)
         )

@@ -34,11 +34,16 @@ def parser() -> argparse.ArgumentParser:
     add("--units", help="comma-separated units of the whole system, when not all of them fly")
     add("--no-autostart", action="store_true", help="leave configuring and activating to others")
     add("--parent", type=int, help="end when this process, the parent, ends")
-    add("--rate", type=float, default=1.0, help="clock: mission time per wall time, 0 for max")
+    add("--rate", type=_rate, default=1.0, help="clock: mission time per wall time, or max")
     add("--members", help="clock: comma-separated processes to wait for")
     add("--record", default="science", help="recorder: profile of config/recording.yaml")
     add("--out", default="lupex_run", help="recorder: folder that gets bag/")
     return parse
+
+
+def _rate(text: str) -> float:
+    """Read a rate; 0 stands for as fast as it goes."""
+    return 0.0 if text == "max" else float(text)
 
 
 def main(arguments: list[str] | None = None) -> int:

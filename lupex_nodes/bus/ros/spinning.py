@@ -117,6 +117,7 @@ def guarded(
 
 
 def shutdown() -> None:
-    """Shut rclpy down if it is up."""
+    """Shut rclpy down if it is up, and leave signals to whoever comes next."""
+    signal.set_wakeup_fd(-1)
     if rclpy.ok():
         rclpy.shutdown()
