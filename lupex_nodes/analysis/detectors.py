@@ -25,6 +25,8 @@ SILENT_PERIODS = 3.0
 # A topic counts as periodic if it has this many intervals and nine of ten are about the median.
 _LEAST_INTERVALS = 20
 _REGULAR = 1.5
+# So many regular intervals before a silence make it one.
+_STEADY_INTERVALS = 5
 _EDGE_S = 1e-6
 
 
@@ -114,18 +116,25 @@ def heartbeats(tables: Tables, units: Mapping[str, Installed]) -> Iterator[Findi
 
 
 def gaps(tables: Tables, units: Mapping[str, Installed]) -> Iterator[Finding]:
-    """Yield periodic topics that fell silent though their unit was powered, alive, in one mode."""
+    """Yield periodic topics that fell silent though nothing in the system changed its state.
+
+    Units send some topics only while they do something, so a silence that begins with a command
+    or a change of mode is taken as meant. Nature's own topics are no flight hardware.
+    """
+    changes = _changes_s(tables)
     for topic, times in tables.arrivals.items():
         if tables.types[topic] in (DIAGNOSTIC_TYPE, LOG_TYPE) or topic.endswith("/channels"):
             continue
         period_s = _regular_period_s(times)
-        if period_s is None:
+        if period_s is None or "/world/" in topic:
             continue
         unit = unit_of(topic, units)
         found = [
             (start_s, end_s)
             for start_s, end_s in _silences(tables, times, period_s, unit, units)
-            if _unexplained(tables, unit, start_s, period_s)
+            if _was_steady(times, start_s, period_s)
+            and not _any_within(changes, start_s, period_s)
+            and not _heart_stopped(tables, unit, start_s, period_s)
         ]
         if not found:
             continue
@@ -143,19 +152,34 @@ def gaps(tables: Tables, units: Mapping[str, Installed]) -> Iterator[Finding]:
         )
 
 
-def _unexplained(tables: Tables, unit: str, start_s: float, period_s: float) -> bool:
-    first_s, last_s = start_s - 1.5 * period_s, start_s + SILENT_PERIODS * period_s
-    changes = [time_s for time_s, _ in tables.texts.get(unit, {}).get("mode", [])[1:]]
-    changes += [command.time_s for command in tables.commands if command.unit == unit]
-    if any(first_s <= time_s <= last_s for time_s in changes):
-        return False
+def _changes_s(tables: Tables) -> NDArray[np.float64]:
+    """Return when a command began or ended, or a unit's housekeeping said something new."""
+    times = [c.time_s for c in tables.commands if c.values.get("stage") != "progress"]
+    for keys in tables.texts.values():
+        for changes in keys.values():
+            times += [time_s for time_s, _ in changes[1:]]
+    return np.array(sorted(times))
+
+
+def _any_within(changes: NDArray[np.float64], start_s: float, period_s: float) -> bool:
+    first_s, last_s = start_s - _REGULAR * period_s, start_s + SILENT_PERIODS * period_s
+    return bool(np.any((changes >= first_s) & (changes <= last_s)))
+
+
+def _was_steady(times: NDArray[np.float64], start_s: float, period_s: float) -> bool:
+    before = times[times <= start_s][-_STEADY_INTERVALS - 1 :]
+    intervals = np.diff(before)
+    return len(intervals) == _STEADY_INTERVALS and bool(np.all(intervals <= _REGULAR * period_s))
+
+
+def _heart_stopped(tables: Tables, unit: str, start_s: float, period_s: float) -> bool:
+    """Return whether the unit went silent altogether: that is one finding, the heartbeat's."""
     beats = tables.heartbeats.get(unit)
     if beats is None or not len(beats):
-        return True
-    # A unit that is silent altogether is one finding, the heartbeat's.
-    after = beats[beats > start_s + _EDGE_S]
+        return False
     beat_s = housekeeping_period_s(tables) or _median_interval_s(beats) or period_s
-    return bool(len(after)) and after[0] - start_s <= SILENT_PERIODS * beat_s
+    after = beats[beats > start_s + _EDGE_S]
+    return not len(after) or bool(after[0] - start_s > SILENT_PERIODS * beat_s)
 
 
 def losses(tables: Tables) -> Iterator[Finding]:

@@ -178,6 +178,7 @@ def water_over_time(tables: Tables, known: Mapping[str, Any]) -> str | None:
         if true is not None:
             axes.axhline(true, color=BLACK, ls=(0, (5, 3)), lw=1.1, label="true, at the patch")
         axes.axhline(0.0, color=GREY, lw=0.7)
+        axes.set_xlim(0.0, tables.duration_s * _time_scale(tables.duration_s)[0])
         axes.set_ylabel("Apparent water (wt%)")
         axes.set_xlabel(f"Mission time ({unit})")
         axes.legend(loc="upper left", ncols=3)
@@ -249,11 +250,12 @@ def _estimate_against_truth(axes: Axes, deposit: Any, true: float | None) -> Non
 def _possible_set(figure: Figure, axes: Axes, rows: NDArray[Any], known: Mapping[str, Any]) -> None:
     named = "density" in (rows.dtype.names or ())
     density = rows["density"].astype(float) if named else np.ones(len(rows))
+    graded = bool(np.ptp(density) > 0)
     order = np.argsort(density)
     drawn = axes.scatter(
         rows["content_wt_percent"][order],
         rows["cover_g_cm2"][order],
-        c=density[order] / density.max() if density.max() > 0 else density,
+        c=density[order] / density.max() if graded else np.full(len(rows), 0.6),
         cmap="Blues",
         vmin=-0.25,
         vmax=1.0,
@@ -273,10 +275,11 @@ def _possible_set(figure: Figure, axes: Axes, rows: NDArray[Any], known: Mapping
             label="truth",
         )
         axes.legend(loc="best", handletextpad=0.2)
-    bar = figure.colorbar(drawn, ax=axes, pad=0.02, boundaries=np.linspace(0, 1, 65))
-    bar.set_label("Relative density")
-    bar.set_ticks([0.0, 0.5, 1.0])
-    bar.outline.set_visible(False)
+    if graded:
+        bar = figure.colorbar(drawn, ax=axes, pad=0.02, boundaries=np.linspace(0, 1, 65))
+        bar.set_label("Relative density")
+        bar.set_ticks([0.0, 0.5, 1.0])
+        bar.outline.set_visible(False)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0)))
     axes.xaxis.set_minor_locator(NullLocator())

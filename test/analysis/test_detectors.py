@@ -93,8 +93,15 @@ def made_tables(**fields: object) -> Tables:
     return Tables(Path("made"), duration_s=100.0, **fields)  # type: ignore[arg-type]
 
 
-def gap_tables(mode_change_s: float | None = None, beats_end_s: float = 100.0) -> Tables:
-    times = np.concatenate([np.arange(0.0, 40.0), np.arange(60.0, 100.5)])
+def gap_tables(
+    mode_change_s: float | None = None,
+    beats_end_s: float = 100.0,
+    stage: str = "",
+    steady_s: float = 40.0,
+) -> Tables:
+    early = [0.0, *np.arange(40.0 - steady_s, 40.0)]
+    times = np.concatenate([np.unique(early), np.arange(60.0, 100.5)])
+    command = Occurrence(39.5, "mobility", "stop", 0, "", {"stage": stage})
     topic = "/rover/imu/rates"
     texts = {"imu": {"mode": [(0.0, "on")]}}
     if mode_change_s is not None:
@@ -104,16 +111,26 @@ def gap_tables(mode_change_s: float | None = None, beats_end_s: float = 100.0) -
         types={topic: "sensor_msgs/msg/Imu"},
         heartbeats={"imu": np.arange(0.0, beats_end_s + 0.5)},
         texts=texts,
+        commands=[command] if stage else [],
     )
 
 
-def test_a_topic_silent_though_its_unit_lives_is_a_gap() -> None:
-    (finding,) = detectors.gaps(gap_tables(), UNITS)
+@pytest.mark.parametrize("stage", ["", "progress"])
+def test_a_topic_silent_though_its_unit_lives_is_a_gap(stage: str) -> None:
+    (finding,) = detectors.gaps(gap_tables(stage=stage), UNITS)
     assert (finding.unit, finding.signal, finding.first_time_s) == ("imu", "/rover/imu/rates", 39.0)
     assert "silent for 21 s" in finding.message
 
 
-@pytest.mark.parametrize("tables", [gap_tables(mode_change_s=40.0), gap_tables(beats_end_s=38.5)])
+@pytest.mark.parametrize(
+    "tables",
+    [
+        gap_tables(mode_change_s=40.0),
+        gap_tables(beats_end_s=38.5),
+        gap_tables(stage="completion"),
+        gap_tables(steady_s=4.0),
+    ],
+)
 def test_a_gap_with_a_reason_is_no_finding(tables: Tables) -> None:
     assert list(detectors.gaps(tables, UNITS)) == []
 
