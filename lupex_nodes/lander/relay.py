@@ -73,7 +73,7 @@ class Relay(Unit):
         self._open: DiagnosticArray | None = None
         self._open_second = -1
         self._queued = self._forwarded = self._dropped = 0
-        self._rate_bit_s = 0.0
+        self._rate_bit_s = self._sendable_bytes = 0.0
         self._range_m = math.nan
         self._load = LoadReport(self.load)
         self._last: int | None = None
@@ -142,15 +142,18 @@ class Relay(Unit):
             self._open = None
 
     def _forward(self, dt_s: float) -> None:
-        budget = self._rate_bit_s * dt_s / 8.0
+        # a message on its way when the step ends goes on in the next
+        self._sendable_bytes += self._rate_bit_s * dt_s / 8.0
         for _ in range(_MOST_AT_ONCE):
-            if not self._stored or self._stored[0][1] > budget:
-                return
+            if not self._stored or self._stored[0][1] > self._sendable_bytes:
+                break
             message, size = self._stored.popleft()
-            budget -= size
+            self._sendable_bytes -= size
             self._queued -= size
             self._forwarded += size
             self.downlink.publish(message)
+        waiting = self._stored[0][1] if self._stored and self._rate_bit_s > 0.0 else 0.0
+        self._sendable_bytes = min(self._sendable_bytes, waiting)
 
 
 def _size(status: DiagnosticStatus) -> int:

@@ -32,6 +32,7 @@ from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import LEAKAGE, LOAD, RADIATION, SURFACE
 
 _SEGMENTS = {"calibrate": 0, "acquire": 1}
+_NEITHER = 2
 
 
 class Calibrate(Parameters):
@@ -119,6 +120,7 @@ class NeutronSpectrometer(Unit):
         self._dry: tuple[float, float] | None = None
         self._water = (math.nan, math.nan)
         self._load = LoadReport(self.load)
+        self._segment = _NEITHER
         self._last: int | None = None
         self._new_record(0)
 
@@ -161,6 +163,8 @@ class NeutronSpectrometer(Unit):
             self._count(now, dt_s)
         if self.mode == "calibrate":
             self._watch_calibration(now)
+        # a command of this tick says nothing of what was counted before it
+        self._segment = _SEGMENTS.get(self.mode, _NEITHER)
         if now % round(self.parameters.water_period_s * SECOND) == 0 and self.mode == "acquire":
             self._publish_water(now)
         power_w = self.parameters.power_w if self.mode != "safe" else 0.5 * self.parameters.power_w
@@ -204,7 +208,7 @@ class NeutronSpectrometer(Unit):
             *counted,
             dt_s - DEAD_TIME_S * max(counted),
             self._tube_k + 0.05 * rng.standard_normal(),
-            _SEGMENTS.get(self.mode, 2),
+            self._segment,
         )
         message = COUNTS.message(now, [row], "map")
         self.counts.publish(message)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+import yaml
+from bench import Bench
+
+from lupex_nodes.bus.messages import values_of
+from lupex_nodes.bus.ports import Qos
+from lupex_nodes.rover.records import PLAN
+
+UNITS = ("executive", "power", "neutron_spectrometer", "navigation")
+SHORT = {"autostart": True, "start_delay_s": 0.0}
+
+
+@pytest.fixture
+def bench(tmp_path):
+    def make(plan, **parameters):
+        path = tmp_path / "plan.yaml"
+        path.write_text(yaml.safe_dump({"plan": plan}))
+        return Bench(*UNITS, executive={"plan": str(path), **SHORT, **parameters})
+
+    return make
+
+
+def outcome(bench):
+    for _, message in bench.log["events"]:
+        status = message.status[0]
+        if status.name.split(": ")[1] in ("PLAN_COMPLETE", "PLAN_FAILED"):
+            return values_of(status)
+    return None
+
+
+def test_activities_run_in_turn_and_are_awaited(bench):
+    flight = bench([
+        {"activity": "a", "command": "neutron_spectrometer/calibrate",
+         "arguments": {"duration_s": 60}},
+        {"activity": "b", "wait_s": 10.0},
+        {"activity": "c", "command": "neutron_spectrometer/acquire"},
+        {"activity": "d", "command": "neutron_spectrometer/stop"},
+    ]).run(100)  # fmt: skip
+    starts = [
+        (t, values_of(m.status[0])["activity"])
+        for t, m in flight.log["events"]
+        if m.status[0].name == "executive: ACTIVITY_STARTED"
+    ]
+    assert [name for _, name in starts] == ["a", "b", "c", "d"]
+    assert starts[1][0] - starts[0][0] > 60.0 and starts[2][0] - starts[1][0] >= 10.0
+    assert outcome(flight)["outcome"] == "complete"
+    assert flight.last("rover/executive/plan", PLAN) == (4, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("activity", "expected"),
+    [
+        ({"command": "navigation/go_to", "arguments": {"x_m": 1.0, "y_m": 0.0}}, "blocked"),
+        ({"command": "neutron_spectrometer/fly"}, "hardware"),
+        ({"command": "neutron_spectrometer/calibrate", "arguments": {"duration_s": 600},
+          "timeout_s": 20.0}, "time"),
+    ],
+)  # fmt: skip
+def test_a_failure_is_named(bench, activity, expected):
+    flight = bench([{"activity": "a", **activity}]).run(60)
+    assert outcome(flight)["outcome"] == expected
+    assert outcome(flight)["cause"].startswith("a: ")
+    assert flight.unit("executive").mode == "failed"
+    assert flight.unit("neutron_spectrometer").mode == "standby", "the abort's calls were made"
+
+
+def test_a_plan_that_ends_with_an_empty_battery_is_no_success(bench):
+    flight = bench([{"activity": "a", "wait_s": 5.0}])
+    flight.bus.slots["power"].unit.state_of_charge = 0.1
+    assert outcome(flight.run(20))["outcome"] == "energy"
+
+
+def test_retries_and_what_is_not_mandatory(bench):
+    drive = {"command": "navigation/go_to", "arguments": {"x_m": 1.0, "y_m": 0.0}}
+    flight = bench([
+        {"activity": "a", **drive, "retries": 2, "on_failure": "continue", "mandatory": False},
+        {"activity": "b", "wait_s": 1.0},
+    ]).run(60)  # fmt: skip
+    assert flight.events().count("ACTIVITY_STARTED") == 4
+    assert outcome(flight)["outcome"] == "complete"
+
+
+def test_a_mandatory_failure_spoils_the_plan_though_it_goes_on(bench):
+    drive = {"command": "navigation/go_to", "arguments": {"x_m": 1.0, "y_m": 0.0}}
+    flight = bench([
+        {"activity": "a", **drive, "on_failure": "continue"},
+        {"activity": "b", "wait_s": 1.0},
+    ]).run(60)  # fmt: skip
+    assert flight.events().count("ACTIVITY_STARTED") == 2
+    assert outcome(flight)["outcome"] == "blocked"
+
+
+def test_pause_start_and_abort(bench):
+    flight = bench([{"activity": name, "wait_s": 10.0} for name in "abc"]).run(5)
+    flight.bus.request("executive", "pause")
+    flight.run(60)
+    assert flight.events().count("ACTIVITY_STARTED") == 1
+    flight.bus.request("executive", "start")
+    flight.run(5)
+    assert flight.events().count("ACTIVITY_STARTED") == 2
+    flight.bus.request("executive", "abort")
+    flight.run(20)
+    assert flight.unit("executive").mode == "failed"
+    assert flight.events().count("ACTIVITY_STARTED") == 2
+
+
+def test_a_plan_is_loaded_by_command_and_a_bad_one_refused(bench, tmp_path):
+    flight = Bench(*UNITS, executive={"autostart": False}).run(3)
+    flight.bus.request("executive", "load", plan=str(tmp_path / "none.yaml"))
+    flight.run(2)
+    assert flight.reports("executive: load")[-1][:2] == ("start", False)
+    (tmp_path / "one.yaml").write_text("plan: [{activity: a, wait_s: 1}]")
+    flight.bus.request("executive", "load", plan=str(tmp_path / "one.yaml"))
+    flight.run(2)
+    flight.bus.request("executive", "start")
+    flight.run(10)
+    assert outcome(flight)["outcome"] == "complete"
+
+
+def test_commands_of_others_do_not_disturb(bench):
+    flight = bench([{"activity": "a", "wait_s": 30.0}])
+    for _ in range(20):
+        flight.bus.request("power", "noop", source="ground")
+        flight.run(1)
+    flight.run(20)
+    assert outcome(flight)["outcome"] == "complete"
+    assert Qos.COMMAND.depth < 200
