@@ -31,6 +31,9 @@ BULK_TYPES = {
 }
 OK, WARN, ERROR = 0, 1, 2
 LOG_ERROR = 40
+# DiagnosticArrays by the last part of their topic; others, such as a relay's copies of what other
+# units sent, say nothing of their own.
+DIAGNOSTIC_TOPICS = {"diagnostics", "events", "commands", "faults", "tick"}
 # PointField datatypes, sensor_msgs/PointField.
 _NUMPY_KINDS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 _LONGEST_ARRAY = 16
@@ -169,6 +172,9 @@ class _Reader:
             time_s = (message.log_time_ns - tables.start_ns) * 1e-9
             self.arrivals[message.topic].append(time_s)
             if message.type_name in BULK_TYPES:
+                continue
+            leaf = message.topic.rpartition("/")[2]
+            if message.type_name == DIAGNOSTIC_TYPE and leaf not in DIAGNOSTIC_TOPICS:
                 continue
             try:
                 self._take(message, time_s, self.bag.decode(message))

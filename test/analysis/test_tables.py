@@ -110,6 +110,16 @@ def test_words_numbers_and_truths_of_housekeeping(tmp_path: Path) -> None:
     assert tables.housekeeping["power"]["ready"].values.tolist() == [1.0, 0.0, 1.0]
 
 
+def test_a_relays_copies_are_no_heartbeats(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "bag") as writer:
+        for topic in ("/diagnostics", "/lander/relay/downlink"):
+            data = status_cdr(START_NS, "imu: housekeeping", {"rate": 1.0})
+            writer.write(topic, DIAGNOSTIC, data, START_NS)
+    tables = read_tables(tmp_path / "bag")
+    assert tables.heartbeats["imu"].tolist() == [0.0]
+    assert len(tables.arrivals["/lander/relay/downlink"]) == 1
+
+
 def test_an_empty_bag_is_one_sentence(tmp_path: Path) -> None:
     BagWriter(tmp_path / "bag").close()
     with pytest.raises(BagError, match="holds no message that can be read"):
