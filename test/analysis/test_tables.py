@@ -90,12 +90,12 @@ def test_torn_and_garbage_messages_are_counted_and_said(tmp_path: Path) -> None:
         writer.write("/r", RECORD, good, START_NS)
         writer.write("/r", RECORD, good[:60], START_NS + 1)
         writer.write("/r", RECORD, record_cdr(START_NS, np.zeros(3, "f4,f4")), START_NS + 2)
-        writer.write("/d", DIAGNOSTIC, b"\0\1\0\0\xff\xff\xff\xff", START_NS + 3)
+        writer.write("/diagnostics", DIAGNOSTIC, b"\0\1\0\0\xff\xff\xff\xff", START_NS + 3)
     tables = read_tables(tmp_path / "bag")
     assert len(tables.record("r").rows) == 3
     assert any("/r: 1 messages unusable" in sentence for sentence in tables.skipped)
     assert any("/r: its records change their fields" in sentence for sentence in tables.skipped)
-    assert any("/d: 1 messages unusable" in sentence for sentence in tables.skipped)
+    assert any("/diagnostics: 1 messages unusable" in sentence for sentence in tables.skipped)
 
 
 def test_words_numbers_and_truths_of_housekeeping(tmp_path: Path) -> None:
