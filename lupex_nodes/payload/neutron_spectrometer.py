@@ -115,8 +115,8 @@ class NeutronSpectrometer(Unit):
         self._ratios = np.ones(2)
         self._seen: Any = None
         self._weights: np.ndarray | None = None
-        self._key: Any = None
-        self._expected = (0.0, 0.0)
+        self._around: tuple[Any, ...] = (None, None, None)
+        self._expected = [0.0, 0.0]
         self._dry: tuple[float, float] | None = None
         self._water = (math.nan, math.nan)
         self._load = LoadReport(self.load)
@@ -218,28 +218,31 @@ class NeutronSpectrometer(Unit):
 
     def _update_expectation(self) -> None:
         """Work out the expected rates anew when what they depend on has changed."""
-        leakage, radiation, surface = self.leakage.value, self.radiation.row(), self.surface.row()
-        faults = self.degradation
-        key = (leakage, self.radiation.value, self.surface.value, faults)
-        if self._key is not None and all(a is b for a, b in zip(key, self._key, strict=True)):
-            return
-        self._key = key
-        p = self.parameters
+        around = (self.radiation.value, self.surface.value, self.degradation)
+        changed = any(a is not b for a, b in zip(around, self._around, strict=True))
+        if changed:
+            self._around = around
+            self._look_around()
+        leakage = self.leakage.value
         if leakage is not self._seen:
             self._seen = leakage
             self._ratios = self._footprint_ratios()
-        flux = radiation.cosmic_ray_factor if radiation else 1.0
+        elif not changed:
+            return
+        rates = (self._dry_cps, self._tube_background_cps)
+        self._expected = expected_counts(self._ratios, *rates, 1.0, self._gain).tolist()
+
+    def _look_around(self) -> None:
+        """Take cosmic rays, temperature and the state of the tubes."""
+        radiation, surface = self.radiation.row(), self.surface.row()
+        p, faults = self.parameters, self.degradation
         ground_k = surface.surface_temperature_k if surface else 200.0
         self._tube_k = p.tube_set_point_k + p.tube_coupling * (ground_k - 200.0)
+        self._gain = tube_gain(self._tube_k)
         factor = np.array([faults.epithermal_efficiency_factor, faults.thermal_efficiency_factor])
-        expected = expected_counts(
-            self._ratios,
-            self._dry_rate_cps * flux * factor,
-            self._background_cps * factor,
-            1.0,
-            tube_gain(self._tube_k),
-        )
-        self._expected = tuple(expected.tolist())
+        self._tube_background_cps = self._background_cps * factor
+        flux = radiation.cosmic_ray_factor if radiation else 1.0
+        self._dry_cps = self._dry_rate_cps * flux * factor
 
     def _footprint_ratios(self) -> np.ndarray:
         rows = self.leakage.rows()
