@@ -7,7 +7,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from lupex_nodes.bus.stamps import to_stamp
+from lupex_nodes.bus.stamps import blank, to_header
 
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
@@ -28,20 +28,20 @@ def status_message(
     now: int, unit: str, name: str, level: bytes, sentence: str, values: dict[str, Any]
 ) -> DiagnosticArray:
     """Make a DiagnosticArray of one status ``unit: name``."""
-    status = DiagnosticStatus()
+    pairs = []
+    for key, value in values.items():
+        pair = blank(KeyValue)
+        pair.key = key
+        pair.value = text(value)
+        pairs.append(pair)
+    status = blank(DiagnosticStatus)
     status.level = level
     status.name = f"{unit}: {name}"
     status.message = sentence
     status.hardware_id = unit
-    pairs = []
-    for key, value in values.items():
-        pair = KeyValue()
-        pair.key = key
-        pair.value = text(value)
-        pairs.append(pair)
     status.values = pairs
-    message = DiagnosticArray()
-    message.header.stamp = to_stamp(now)
+    message = blank(DiagnosticArray)
+    message.header = to_header(now)
     message.status = [status]
     return message
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import struct
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,7 +74,7 @@ class StoredTopic:
 class StorageFile(Protocol):
     """One open .mcap or .db3."""
 
-    topics: Sequence[StoredTopic]
+    topics: list[StoredTopic]
     custom_data: dict[str, str]
     remark: str
 
@@ -254,7 +254,7 @@ def open_bag(path: Path | str) -> Bag:
     return bag
 
 
-def read_torn_mcap(path: Path) -> Iterator[Schema | Channel | Message | Metadata]:
+def read_torn_mcap(path: Path) -> Generator[Schema | Channel | Message | Metadata, None, str]:
     """Yield the records of an MCAP file up to where it ends or breaks, never raising.
 
     The generator's return value is the reason it broke off, empty for a complete file.

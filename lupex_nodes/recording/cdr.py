@@ -12,7 +12,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -30,6 +30,7 @@ _CODES = {
     "uint16": "H", "int32": "i", "uint32": "I", "int64": "q", "uint64": "Q", "float": "f",
     "double": "d",
 }  # fmt: skip
+_count = struct.Struct("<I").pack
 _ZEROS = [bytes(count) for count in range(8)]
 
 
@@ -44,9 +45,7 @@ def to_cdr(message: Any) -> bytes:
 def writer(message_class: type) -> Callable[[Any, bytearray], None]:
     """Return the function ``write(message, out)`` that appends a message of a class."""
     source = _Source()
-    names = [slot[1:] for slot in message_class.__slots__ if slot != "_check_fields"]  # type: ignore[attr-defined]
-    for name, kind in zip(names, message_class.SLOT_TYPES, strict=True):  # type: ignore[attr-defined]
-        source.value(f"m.{name}", kind)
+    source.message("m", message_class)
     source.end()
     return source.compiled(message_class.__name__)
 
@@ -54,9 +53,10 @@ def writer(message_class: type) -> Callable[[Any, bytearray], None]:
 class _Source:
     """The lines of a writer: runs of numbers become one struct, aligned to its first number."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: dict[str, Any] | None = None, depth: int = 0) -> None:
         self.lines: list[str] = []
-        self.names: dict[str, Any] = {"Z": _ZEROS, "array": array, "raw": _raw}
+        self.names = names or {"Z": _ZEROS, "raw": _raw, "padded": _padded, "count": _count}
+        self._depth = depth
         self._codes = ""
         self._values: list[str] = []
         self._size = 0
@@ -66,7 +66,7 @@ class _Source:
         if isinstance(kind, BasicType):
             self._number(expression, _CODES[kind.typename])
         elif isinstance(kind, NamespacedType):
-            self._nested(expression, kind)
+            self.message(expression, _class_of(kind))
         elif isinstance(kind, AbstractGenericString):
             self._string(expression)
         elif isinstance(kind, AbstractNestedType):
@@ -84,29 +84,27 @@ class _Source:
         self._values.append(expression)
         self._size += size
 
-    def _nested(self, expression: str, kind: NamespacedType) -> None:
-        nested = _class_of(kind)
-        fixed = [_CODES.get(getattr(k, "typename", "")) for k in nested.SLOT_TYPES]  # type: ignore[attr-defined]
-        if all(fixed):
-            names = [slot[1:] for slot in nested.__slots__ if slot != "_check_fields"]  # type: ignore[attr-defined]
-            for name, code in zip(names, fixed, strict=True):
-                self._number(f"{expression}.{name}", str(code))
-            return
-        self.end()
-        self.lines.append(f"{self._name(writer(nested))}({expression}, o)")
+    def message(self, expression: str, message_class: type) -> None:
+        """Write every field of a message."""
+        kinds = message_class.SLOT_TYPES  # type: ignore[attr-defined]
+        for name, kind in zip(_field_names(message_class), kinds, strict=True):
+            self.value(f"{expression}.{name}", kind)
 
     def _string(self, expression: str) -> None:
         self.end()
         self.lines.append(f"b = {expression}.encode()")
         self._align(4)
-        self.lines.append(f"o += {self._name(struct.Struct('<I').pack)}(len(b) + 1) + b + Z[1]")
+        self.lines.append("o += count(len(b) + 1) + b + Z[1]")
 
     def _sequence(self, expression: str, kind: AbstractNestedType) -> None:
         self.end()
         inner = kind.value_type
         if not isinstance(kind, Array):
             self._align(4)
-            self.lines.append(f"o += {self._name(struct.Struct('<I').pack)}(len({expression}))")
+            self.lines.append(f"o += count(len({expression}))")
+        if isinstance(inner, NamespacedType) and _all_strings(_class_of(inner)):
+            self._string_rows(expression, _class_of(inner))
+            return
         if isinstance(inner, BasicType):
             code = _CODES[inner.typename]
             size = struct.calcsize("<" + code)
@@ -114,12 +112,19 @@ class _Source:
                 self.lines.append(f"if len({expression}): o += Z[-len(o) % {size}]")
             self.lines.append(f"o += raw({expression}, {code!r})")
             return
-        loop = _Source()
-        loop.names = self.names
-        loop.value("x", inner)
+        loop = _Source(self.names, self._depth + 1)
+        item = f"x{self._depth}"
+        loop.value(item, inner)
         loop.end()
-        self.lines.append(f"for x in {expression}:")
+        self.lines.append(f"for {item} in {expression}:")
         self.lines += ["    " + line for line in loop.lines]
+
+    def _string_rows(self, expression: str, row: type) -> None:
+        """Write rows of strings alone, such as the many key-value pairs of diagnostics."""
+        fields = [f"x.{name}" for name in _field_names(row)]
+        joined = "; ".join(f"o += padded({field})" for field in fields)
+        self.lines.append(f"for x in {expression}: {joined}")
+        self.lines.append(f"if {expression}: del o[len(o) - (-len({fields[-1]}.encode()) - 1) % 4:]")
 
     def end(self) -> None:
         """Write the run of numbers so far."""
@@ -143,6 +148,24 @@ class _Source:
         body = "\n".join("    " + line for line in self.lines) or "    pass"
         exec(compile(f"def write(m, o):\n{body}", f"<cdr {title}>", "exec"), self.names)
         return self.names["write"]
+
+
+def _field_names(message_class: type) -> list[str]:
+    slots = message_class.__slots__  # type: ignore[attr-defined]
+    return [slot[1:] for slot in slots if slot != "_check_fields"]
+
+
+def _all_strings(message_class: type) -> bool:
+    kinds = message_class.SLOT_TYPES  # type: ignore[attr-defined]
+    return all(isinstance(kind, AbstractGenericString) for kind in kinds)
+
+
+@lru_cache(maxsize=16384)
+def _padded(text: str) -> bytes:
+    """Return a string in CDR, padded so that the next one can follow at once."""
+    data = text.encode()
+    size = len(data) + 1
+    return struct.pack(f"<I{size}s{-size % 4}x", size, data)
 
 
 def _class_of(kind: NamespacedType) -> type:

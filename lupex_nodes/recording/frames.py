@@ -75,7 +75,7 @@ class FrameRecorder:
             self._write_static(log_time_ns)
         if topic != self._topic or message_types.full_name(type_name) != ODOMETRY_TYPE:
             return
-        odometry = message_types.jazzy().deserialize_cdr(data, ODOMETRY_TYPE)
+        odometry: Any = message_types.jazzy().deserialize_cdr(data, ODOMETRY_TYPE)
         position = odometry.pose.pose.position
         transform = _transform(
             odometry.header.stamp,

@@ -34,15 +34,17 @@ def send(
 
     ``timeout_s`` is wall time and counts from acceptance.
     """
-    with rclpy.init():
-        node = Node("command_client")
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        try:
-            return _send(node, executor, place, command, values, timeout_s, root)
-        finally:
-            executor.shutdown()
-            node.destroy_node()
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = Node("command_client", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        return _send(node, executor, place, command, values, timeout_s, root)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        context.try_shutdown()
 
 
 def _send(
