@@ -62,8 +62,9 @@ class Navigation(Unit):
             0.0045, "per degree of climb", "1/deg", ge=0.0, le=0.1, assumed=True
         )
         expected_side_slip_deg_per_deg: float = parameter(
-            0.3, "course to the lower side per degree of cross slope", ge=0.0, le=5.0, assumed=True
-        )
+            0.3, "course to the lower side per degree of cross slope", "deg/deg", ge=0.0, le=5.0,
+            assumed=True,
+        )  # fmt: skip
         slip_sigma: float = parameter(
             0.02, "believed error of the expected slip", ge=0.0, le=0.5, assumed=True
         )
