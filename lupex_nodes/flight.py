@@ -57,6 +57,7 @@ class RunFacts:
     messages_per_s: float
     lost_messages: int = 0
     struck_off: int = 0
+    startup_s: float = 0.0
 
 
 class Stopped(Exception):

@@ -55,8 +55,8 @@ class Statistics:
     messages: int = 0
     lost: dict[str, int] = field(default_factory=dict)
     struck_off: list[str] = field(default_factory=list)
-    ready_wall: float | None = None
     first_wall: float | None = None
+    active_wall: float | None = None
     last_wall: float | None = None
 
 
@@ -79,7 +79,6 @@ class ClockNode(Node):
         self.now = check_epoch(start)
         self.end = check_epoch(end)
         self.statistics = Statistics()
-        self.on_tick: Callable[[int], None] = lambda now: None
         self._start = start
         self._rate = rate
         self._expected = set(expected)
@@ -156,7 +155,6 @@ class ClockNode(Node):
     def _begin_when_complete(self) -> None:
         if not self._running and self._expected <= set(self._joining):
             self._running = True
-            self.statistics.ready_wall = time.monotonic()
             self._settle()
 
     def _phase_over(self) -> None:
@@ -167,7 +165,8 @@ class ClockNode(Node):
         if self._phase == "step" and any(m.calls for m in self._members.values()):
             self._ask(Tick(self.now, self._sequence, {}, "calls"))
             return
-        self.on_tick(self.now)
+        if self.statistics.active_wall is None:
+            self.statistics.active_wall = time.monotonic()
         self._due = min((m.next_due for m in self._members.values()), default=NEVER)
         if not self._members:
             self._finish("hardware: no process is left")

@@ -171,6 +171,7 @@ def fly(
     ``folder``/scenario.yaml, which the processes of units read. Raises RecordingError when the
     bag cannot be written.
     """
+    began = time.monotonic()
     os.environ.update(transport.loopback_environment())
     scenario = checked.scenario
     check_epoch(scenario.end_ns)
@@ -220,14 +221,14 @@ def fly(
         node.drain()
     finally:
         supervisor.stop()
-        facts = _facts(checked, clock, statistics, spinner.reason)
+        facts = _facts(checked, clock, statistics, spinner.reason, began)
         recorder.close(Outcome(facts.outcome, facts.cause))
         spinning.shutdown()
     return facts
 
 
 def _facts(
-    checked: CheckedScenario, clock: ClockNode, statistics: Statistics, reason: str
+    checked: CheckedScenario, clock: ClockNode, statistics: Statistics, reason: str, began: float
 ) -> RunFacts:
     """Return the facts of the run; the speed counts from the first tick to the last."""
     counted = clock.statistics
@@ -249,4 +250,5 @@ def _facts(
         messages_per_s=round(counted.messages / wall_s, 1),
         lost_messages=sum(counted.lost.values()),
         struck_off=len(counted.struck_off),
+        startup_s=round((counted.active_wall or began) - began, 3),
     )

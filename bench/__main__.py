@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Print the benchmark's table and write it as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from bench.flights import fly, share_of_core
+from bench.records import pack_and_view
+
+COMPOSITIONS = ("all", "vehicle", "unit")
+
+
+def main() -> None:
+    """Measure everything in one run."""
+    parse = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parse.add_argument("--out", type=Path, default=Path("bench/results.json"))
+    options = parse.parse_args()
+    os.environ.setdefault("ROS_DOMAIN_ID", str(100 + os.getpid() % 100))
+    rows = []
+
+    def row(name: str, value: float, unit: str, target: str = "", ratio: float | None = None):
+        rows.append({"name": name, "value": value, "unit": unit, "target": target, "ratio": ratio})
+        shown = f"{ratio:8.3f}" if ratio is not None else " " * 8
+        print(f"{name:52} {value:12.4g} {unit:12} {target:12} {shown}", flush=True)
+
+    print(f"{'what':52} {'value':>12} {'unit':12} {'target':12} {'ratio':>8}")
+    memory = fly("--bus", "memory", "--rate", "max")
+    reference = memory.summary["real_time_factor"]
+    _flight(row, "memory", memory, reference, ">= 1000")
+    for composition in COMPOSITIONS:
+        flight = fly("--bus", "ros", "--rate", "max", "--composition", composition)
+        target = {"all": ">= 200", "vehicle": "", "unit": ">= 30"}[composition]
+        _flight(row, f"ros {composition}", flight, reference, target)
+        target = "< 3" if composition == "all" else ""
+        row(f"ros {composition}: start-up to all active", flight.summary["startup_s"], "s", target)
+        target = "< 250" if composition == "all" else ""
+        megabytes = flight.units_resident_bytes / 1e6
+        row(f"ros {composition}: resident memory of the units", megabytes, "MB", target)
+    row("ros unit: share of a core at rate 1", share_of_core(30.0), "cores", "< 0.4")
+    both, copy = pack_and_view()
+    row("record of 100,000 x 4 float32 and back", both * 1e3, "ms", "< 2", both / copy)
+    options.out.write_text(json.dumps({"cores": os.cpu_count(), "rows": rows}, indent=2) + "\n")
+
+
+def _flight(row, name: str, flight, reference: float, target: str) -> None:
+    summary = flight.summary
+    factor = summary["real_time_factor"]
+    row(f"{name}: real-time factor", factor, "x", target, factor / reference)
+    row(f"{name}: messages", summary["messages_per_s"], "1/s")
+    hours = summary["mission_time_s"] / 3600.0
+    row(f"{name}: CPU with start-up and report", flight.cpu_s / hours, "s per hour")
+    row(f"{name}: resident memory of all processes", flight.resident_bytes / 1e6, "MB")
+
+
+if __name__ == "__main__":
+    main()
