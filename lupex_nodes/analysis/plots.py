@@ -39,7 +39,7 @@ _MOST_POINTS = 1200
 _MOST_SEGMENTS = 700
 # Counting statistics need about this many epithermal counts for a colour to mean something.
 _COUNTS_A_COLOUR = 400.0
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans"],
     "font.size": 9.0,
@@ -143,7 +143,7 @@ def _coloured_track(figure: Figure, axes: Axes, rows: NDArray[Any]) -> None:
     points = np.column_stack([rows["x_m"][ends], rows["y_m"][ends]]).astype(float)
     rate_cps = counted / np.where(live_s > 0, live_s, np.nan)
     lines = LineCollection(
-        np.stack([points[:-1], points[1:]], axis=1),
+        list(np.stack([points[:-1], points[1:]], axis=1)),
         array=rate_cps,
         cmap="cividis",
         lw=5.0,

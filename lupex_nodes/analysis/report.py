@@ -41,8 +41,8 @@ def write_report(
 
 def report_html(tables: Tables, findings: Sequence[Finding], run_facts: Mapping[str, Any]) -> str:
     """Return the report as an HTML page; the same tables give the same text."""
-    facts = {**{k: tables.custom_data[k] for k in ("outcome", "cause") if k in tables.custom_data},
-             **run_facts}
+    stated = {key: tables.custom_data.get(key) for key in ("outcome", "cause")}
+    facts: dict[str, Any] = {**stated, **run_facts}
     known = truth(tables)
     figures = {
         "map": plots.track_map(tables, known),

@@ -338,10 +338,10 @@ def _getters(message: Any, prefix: str = "") -> Iterator[tuple[str, Callable[[An
             yield path, _scalar_getter(path.split("."))
         elif isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
             if len(value) <= _LONGEST_ARRAY:
-                names = getattr(message, "name", None)
-                for index in range(len(value)):
-                    named = isinstance(names, list) and len(names) == len(value)
-                    label = names[index] if named else index
+                labels: Any = getattr(message, "name", None)
+                if not isinstance(labels, list) or len(labels) != len(value):
+                    labels = range(len(value))
+                for index, label in enumerate(labels):
                     yield f"{path}[{label}]", _element_getter(path.split("."), index)
         elif dataclasses.is_dataclass(value):
             yield from _getters(value, path + ".")
