@@ -67,9 +67,9 @@ class Activity(BaseModel):
 
 
 class Problem(NamedTuple):
-    """An error in a plan: which activity (from 0), under which key, as one sentence."""
+    """An error in a plan: the activity's place in it (from 0), the key, and one sentence."""
 
-    index: int
+    place: int
     key: str
     sentence: str
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,8 @@ from lupex_nodes.models.neutron import (
     ring_weights,
     tube_gain,
 )
-from lupex_nodes.models.neutron_retrieval import RetrievalParameters, product, running_water
+from lupex_nodes.models.neutron_retrieval import RetrievalParameters, product
+from lupex_nodes.payload.count_record import CountRecord
 from lupex_nodes.payload.records import COUNTS, DEPOSIT, POSSIBILITIES, WATER
 from lupex_nodes.world.constants import generator_of_run
 from lupex_nodes.world.load_report import LoadReport
@@ -117,12 +117,13 @@ class NeutronSpectrometer(Unit):
         self._weights: np.ndarray | None = None
         self._around: tuple[Any, ...] = (None, None, None)
         self._expected = [0.0, 0.0]
-        self._dry: tuple[float, float] | None = None
         self._water = (math.nan, math.nan)
         self._load = LoadReport(self.load)
         self._segment = _NEITHER
         self._last: int | None = None
-        self._new_record(0)
+        self.record = CountRecord(self.retrieval, p.water_rows)
+        self._counted = (0, 0)
+        self._tube_k = p.tube_set_point_k
 
     @command("counts while the rover stands on ground declared dry; begins a new record", Calibrate)
     def calibrate(self, now: int, arguments: Calibrate) -> Running:
@@ -130,7 +131,7 @@ class NeutronSpectrometer(Unit):
         if self.odometry.value is not None and self._speed_m_s() > 0.005:
             raise CommandFailed("the rover moves: stop it before a calibration")
         self.set_mode("calibrate")
-        self._new_record(now)
+        self.record = CountRecord(self.retrieval, self.parameters.water_rows, now)
         self._stands_at = self._position()
         self._until = now + round(arguments.duration_s * SECOND)
         self._since = now
@@ -183,26 +184,14 @@ class NeutronSpectrometer(Unit):
 
     # --- counting ----------------------------------------------------------------------------
 
-    def _new_record(self, now: int) -> None:
-        self._record: list[bytes] = []
-        self._tail: deque[bytes] = deque(maxlen=self.parameters.water_rows)
-        self._began = now or None
-        self._counted = (0, 0)
-        self._tube_k = self.parameters.tube_set_point_k
-        self._dry = None
-
     def _count(self, now: int, dt_s: float) -> None:
-        if self._began is None:
-            self._began = now
         self._update_expectation()
         rng = self.rng
-        counted = int(rng.poisson(self._expected[0] * dt_s)), int(
-            rng.poisson(self._expected[1] * dt_s)
-        )
-        self._counted = counted
+        epithermal, thermal = (int(rng.poisson(rate * dt_s)) for rate in self._expected)
+        self._counted = counted = epithermal, thermal
         x_m, y_m = self._position()
         row = (
-            (now - self._began) / SECOND,
+            self.record.time_s(now),
             x_m,
             y_m,
             *counted,
@@ -212,9 +201,7 @@ class NeutronSpectrometer(Unit):
         )
         message = COUNTS.message(now, [row], "map")
         self.counts.publish(message)
-        data = bytes(message.data)
-        self._record.append(data)
-        self._tail.append(data)
+        self.record.append(bytes(message.data))
 
     def _update_expectation(self) -> None:
         """Work out the expected rates anew when what they depend on has changed."""
@@ -280,36 +267,23 @@ class NeutronSpectrometer(Unit):
 
     def _publish_water(self, now: int) -> None:
         """Compare the last minutes with the calibration."""
-        if self._dry is None:
-            record = _rows(self._record)
-            still = record[record["segment"] == 0]
-            seconds, counts = still["live_time_s"].sum(), still["epithermal_counts"].sum()
-            if seconds <= 0.0 or counts == 0:
-                return
-            gain = tube_gain(still["tube_temperature_k"].mean())
-            exposure = float(seconds * gain)
-            prior = self.retrieval.prior
-            sigma = math.hypot(
-                math.sqrt(counts) / exposure, prior.background_sigma * prior.background_cps
-            )
-            self._dry = float(counts / exposure) - prior.background_cps, sigma
-        tail = _rows(self._tail)
-        self._water = running_water(tail, *self._dry, self.retrieval)
-        seconds = float(tail["live_time_s"].sum())
-        rates = (tail[f"{name}_counts"].sum() / seconds for name in ("epithermal", "thermal"))
-        self.water.publish_rows(now, [(*self._water, *map(float, rates))])
+        recent = self.record.recent()
+        if recent is None:
+            return
+        self._water = recent[:2]
+        self.water.publish_rows(now, [recent])
 
     def _make_product(self, now: int) -> None:
         try:
-            found = product(_rows(self._record), self.retrieval)
+            found = product(self.record.rows(), self.retrieval)
         except ValueError as error:
             self.event("NO_PRODUCT", f"The survey gave no product: {error}", level=WARN)
             return
         row = (int(found.detected), *(getattr(found, f.name) for f in DEPOSIT.fields[1:]))
         self.deposit.publish_rows(now, [row])
         nodes = np.zeros(len(found.possibilities), POSSIBILITIES.dtype)
-        for column, name in enumerate(POSSIBILITIES.dtype.names):
-            nodes[name] = found.possibilities[:, column]
+        for column, field in enumerate(POSSIBILITIES.fields):
+            nodes[field.name] = found.possibilities[:, column]
         self.possibilities.publish_rows(now, nodes)
         self._water = found.estimate_wt_percent, found.standard_error_wt_percent
         verdict = "found a deposit" if found.detected else "found no deposit"
@@ -317,7 +291,3 @@ class NeutronSpectrometer(Unit):
                    detected=found.detected, estimate_wt_percent=found.estimate_wt_percent,
                    standard_error_wt_percent=found.standard_error_wt_percent,
                    upper_limit_wt_percent=found.upper_limit_wt_percent)  # fmt: skip
-
-
-def _rows(pieces: Any) -> np.ndarray:
-    return np.frombuffer(b"".join(pieces), COUNTS.dtype)

@@ -96,6 +96,5 @@ class DeadReckoning:
         # the memory is finite because the bias walks
         self.standing_s = min(self.standing_s + dt_s, 1800.0)
         gain = dt_s / self.standing_s
-        self.bias_rad_s = tuple(
-            b + gain * (w - b) for w, b in zip(rate, self.bias_rad_s, strict=True)
-        )
+        x, y, z = (b + gain * (w - b) for w, b in zip(rate, self.bias_rad_s, strict=True))
+        self.bias_rad_s = (x, y, z)

@@ -99,10 +99,11 @@ class Subsurface(Unit):
         self._rows["radius_m"] = radius
         # a sample stands for its cell: the patch's edge is blurred over the cell's width
         self._blur = np.maximum(2.0 * math.pi * radius / _AZIMUTHS, p.edge_m)
-        self._density = density_carrier_kg_m3(_DEPTHS_M)
+        self._density = np.asarray(density_carrier_kg_m3(_DEPTHS_M))
         layer = 0.5 * (self._density[1:] + self._density[:-1]) * np.diff(_DEPTHS_M)
         self._overburden_g_cm2 = 0.1 * np.concatenate([[0.0], np.cumsum(layer)])
-        self._leakage_at = self._column_at = None
+        self._leakage_at: tuple[float, float] | None = None
+        self._column_at: tuple[float, float] | None = None
         self._told = False
 
     def step(self, now: int) -> int | None:

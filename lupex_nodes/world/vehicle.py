@@ -191,9 +191,7 @@ class Vehicle(Unit):
         p = self.parameters
         roll, pitch = on_surface(*self._ground[1:], self.yaw_rad)
         weight_n = p.mass_kg * MOON_GRAVITY_M_S2 * math.cos(roll) * math.cos(pitch) / 4.0
-        moving = any(speeds)
-        footing = self._footing if moving else None
-        depth_m = footing.sinkage_m if footing else None
+        footing = self._footing if any(speeds) else None
         rows = []
         for (x, y), speed in zip(self.layout.positions_m, speeds, strict=True):
             shift = math.tan(pitch) * math.copysign(1.0, x) / self.layout.half_wheelbase_m
@@ -206,5 +204,5 @@ class Vehicle(Unit):
                 continue
             thrust_n = footing.traction_n / 4.0 * share
             power_w = (thrust_n + self.track.internal_resistance * load_n) * abs(speed)
-            rows.append((footing.slip, depth_m, load_n, thrust_n, power_w))
+            rows.append((footing.slip, footing.sinkage_m, load_n, thrust_n, power_w))
         self.tracks.publish_rows(now, rows)

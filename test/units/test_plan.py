@@ -63,7 +63,7 @@ def test_commands_are_checked_against_the_units():
     )
     problems = list(check_commands(plan, COMMANDS))
     keys = [(1, "arguments"), (2, "command"), (3, "command")]
-    assert [(p.index, p.key) for p in problems] == keys
+    assert [(p.place, p.key) for p in problems] == keys
     assert isinstance(problems[0], Problem) and "from -100 to 100" in problems[0].sentence
 
 
