@@ -2,18 +2,21 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import START, Bench
 from nav_msgs.msg import Odometry
 
+from bench import START, Bench
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.records import view
 from lupex_nodes.bus.stamps import from_stamp
 from lupex_nodes.lander.records import LINK
 from lupex_nodes.rover.records import BUS
 from lupex_nodes.world.records import COLUMN, EARTH, RADIATION, SUN, SURFACE, TRUTH
+
+DATA = Path(__file__).parents[3] / "shared/data/dem"
 
 
 def test_the_sky_over_the_site():
@@ -163,3 +166,20 @@ def test_the_lander_conserves_energy_and_feeds_its_relay():
     bench.run(15)
     assert view(bench.last("lander/lander_power/channels"))["relay"][0] == 0
     assert bench.bus.slots["relay"].state.value == "unpowered"
+
+
+def test_terrain_of_a_file_carries_the_rover_and_hides_the_sun():
+    path = DATA / "Shoemaker_final_adj_5mpp_surf_1k.tif"
+    if not path.is_file():
+        pytest.skip(f"the terrain file {path} is not there")
+    file = {"terrain_geotiff": str(path)}
+    bench = Bench("environment", "vehicle", environment=file, vehicle=file).run(5)
+    assert bench.unit("environment").horizon.elevation_deg.max() > 1.0
+    place = bench.last("world/vehicle/odometry").pose.pose.position
+    assert abs(place.z) < 5.0, "heights count from the landing site"
+
+
+def test_a_terrain_file_that_is_no_use_is_said(tmp_path):
+    (tmp_path / "broken.tif").write_bytes(b"II*")
+    bench = Bench("vehicle", vehicle={"terrain_geotiff": str(tmp_path / "broken.tif")}).run(1)
+    assert "broken.tif" in bench.log["events"][0][1].status[0].message
