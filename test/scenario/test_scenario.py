@@ -172,7 +172,8 @@ def test_the_place_is_that_of_the_terrains_file(tmp_path: Path) -> None:
     assert checked.parameters["heater"]["longitude_deg"] == pytest.approx(62.84, abs=0.01)
     again = tmp_path / "elsewhere"
     again.mkdir()
-    assert load(again, checked.portable_text()).parameters["ground"] == checked.parameters["ground"]
+    same = load(again, checked.portable_text()).parameters["ground"]["terrain_geotiff"]
+    assert Path(same) == DEM.resolve()
 
 
 def test_a_terrain_that_is_no_geotiff_is_told(tmp_path: Path) -> None:
