@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
 import yaml
+from mcap.writer import CompressionType, Writer
 
 from lupex_nodes.recording import message_types
-from lupex_nodes.recording.mcap_file import McapFile
 
 FILE_NAME = "bag_0.mcap"
 METADATA_NAME = "metadata.yaml"
@@ -98,8 +98,9 @@ class BagWriter:
         self._end_ns = 0
         self._failure: RecordingError | None = None
         self._stream: BinaryIO | None = self._open()
+        self._writer = Writer(self._stream, compression=CompressionType.ZSTD)
         try:
-            self._writer = McapFile(self._stream, profile="ros2")
+            self._writer.start(profile="ros2", library="")
             if self.custom_data:
                 self._writer.add_metadata(CUSTOM_DATA_RECORD, self.custom_data)
             self._stream.flush()
