@@ -46,7 +46,7 @@ def qos_profile(qos: Qos, *, reader: bool = False) -> QoSProfile:
     """Return the ROS profile of a QoS class; readers keep more than the class asks for."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=READER_DEPTH if reader and qos.reliable and not qos.latched else qos.depth,
+        depth=READER_DEPTH if reader and qos.reliable else qos.depth,
         reliability=ReliabilityPolicy.RELIABLE if qos.reliable else ReliabilityPolicy.BEST_EFFORT,
         durability=(
             DurabilityPolicy.TRANSIENT_LOCAL if qos.latched else DurabilityPolicy.VOLATILE
