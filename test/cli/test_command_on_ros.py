@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -14,14 +13,11 @@ import pytest
 
 from lupex_nodes.cli import BAD_INPUT, COMPLETE, ENDED_OTHERWISE, main
 
-DOMAIN = str(60 + os.getpid() % 10)
-
 
 @pytest.fixture
-def flying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def flying(tmp_path: Path, ros_domain: int) -> Iterator[None]:
     scenario = tmp_path / "rest.yaml"
     scenario.write_text("extends: sortie\nduration_s: 600\nplan: [{activity: rest, wait_s: 500}]\n")
-    monkeypatch.setenv("ROS_DOMAIN_ID", DOMAIN)
     run = subprocess.Popen(
         [
             *(sys.executable, "-m", "lupex_nodes", "run", str(scenario), "--bus", "ros"),

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -28,7 +27,6 @@ from lupex_nodes.recording.frames import FrameRecorder
 from lupex_nodes.recording.replay import Pace, message_class
 
 START_NS = 1_800_000_000 * 10**9
-DOMAIN = 90 + os.getpid() % 10
 
 
 class Seen(Node):
@@ -52,9 +50,9 @@ class Seen(Node):
 
 
 @pytest.fixture
-def seen() -> Iterator[Seen]:
+def seen(ros_domain: int) -> Iterator[Seen]:
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=DOMAIN)
+    rclpy.init(context=context)
     node = Seen(context)
     yield node
     node.destroy_node()
@@ -86,10 +84,9 @@ def bag(tmp_path: Path) -> Path:
 
 
 def start(bag: Path, *options: str) -> subprocess.Popen:
-    environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)}
     return subprocess.Popen(
         [sys.executable, "-m", "lupex_nodes", "replay", str(bag), *options],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
 

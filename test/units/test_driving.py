@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from bench import Bench
+from unit_bench import Bench
 from geometry_msgs.msg import TwistStamped
 
 from lupex_nodes.bus.ports import Qos

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from bench import Bench
+from unit_bench import Bench
 
 from lupex_nodes.bus.messages import values_of
 from lupex_nodes.bus.ports import Qos

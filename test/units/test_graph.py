@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from bench import Bench
+from unit_bench import Bench
 
 from lupex_nodes.bus.parameters import bounds, unit_of
 from lupex_nodes.bus.unit import Kind

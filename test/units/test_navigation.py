@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from bench import Bench
+from unit_bench import Bench
 
 UNITS = ("vehicle", "mobility", "imu", "navigation")
 

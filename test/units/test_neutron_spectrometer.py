@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bench import Bench
+from unit_bench import Bench
 from nav_msgs.msg import Odometry
 
 from lupex_nodes.bus.ports import Qos

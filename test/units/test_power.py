@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from bench import Bench
+from unit_bench import Bench
 from sensor_msgs.msg import PointCloud2
 
 from lupex_nodes.bus.ports import Qos

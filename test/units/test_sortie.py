@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from bench import Bench
+from unit_bench import Bench
 
 from lupex_nodes.models.neutron import epithermal_ratio, response_within
 from lupex_nodes.models.neutron_retrieval import product
