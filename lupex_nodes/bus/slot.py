@@ -191,13 +191,14 @@ class Slot:
         self.state = State.ACTIVE
         self.due = self._unit_due = self._housekeeping_due = now
 
-    def deactivate(self, state: State = State.INACTIVE) -> None:
-        """Drop the unit with its queues and running command."""
+    def deactivate(self, state: State = State.INACTIVE, reason: str = "") -> None:
+        """Drop the unit with its queues; its commands, running or not begun, fail with why."""
+        reason = reason or f"{self.name} went {state.value}"
         self.unit = None
         self._inputs = {}
-        self._queue.clear()
-        if self._running:
-            self._finish(False, f"{self.name} went {state.value}")
+        self._finish(False, reason)
+        while self._queue:
+            self._report_pending(self._queue.popleft(), Stage.START, False, reason)
         self.state = state
         self.due = self._unit_due = NEVER
         self._housekeeping_due = NEVER if state is not State.FAILED else self._now
@@ -208,7 +209,7 @@ class Slot:
         for fault in self.port_faults.values():
             fault.release(NEVER)
         if self.state is State.ACTIVE:
-            self.deactivate()
+            self.deactivate(reason=f"{self.name} was reset because the clock went back")
             self.activate(now)
             self.note(WARN, "CLOCK_BACK", "The clock went back and the unit was reset.", {})
 
@@ -336,6 +337,10 @@ class Slot:
             except CommandFailed as failure:
                 self._report_pending(pending, Stage.START, False, str(failure))
                 continue
+            except Exception as error:
+                reason = f"{self.name} raised {type(error).__name__}: {error}"
+                self._report_pending(pending, Stage.START, False, reason)
+                raise
             self._report_pending(pending, Stage.START, True, "")
             if result is RUNNING:
                 self._running = pending
@@ -365,11 +370,11 @@ class Slot:
         self._switched = False
         if self._reset and self.powered:
             self._reset = False
-            self.deactivate()
+            self.deactivate(reason=f"{self.name} was reset")
             self.activate(now)
             self.note(OK, "RESET", "The unit was reset.", {"activation": self._activation})
         elif not self.powered and self.state is not State.UNPOWERED:
-            self.deactivate(State.UNPOWERED)
+            self.deactivate(State.UNPOWERED, f"channel {self.place.channel} went off")
         elif self.powered and self.state is State.UNPOWERED:
             self.state = State.INACTIVE
             self.activate(now)
@@ -432,7 +437,7 @@ class Slot:
             f"{self.name} raised {self._failure} and is inactive until reset.",
             {"where": f"{origin.name}, line {origin.lineno}"},
         )
-        self.deactivate(State.FAILED)
+        self.deactivate(State.FAILED, f"{self.name} raised {self._failure}")
 
     def _heartbeat(self, now: int) -> None:
         unit = self.unit

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -221,6 +222,57 @@ def test_a_unit_that_raises_is_inactive_until_reset(bus: MemoryBus, log: Log) ->
     run(bus, 2)
     assert first.state is State.ACTIVE
     assert bus.slots["second"].state is State.ACTIVE
+
+
+def ask(bus: MemoryBus) -> list[str]:
+    return [bus.request("first", name).command_id for name in ("acquire", "noop")]
+
+
+def switch_off(bus: MemoryBus) -> tuple[list[str], str]:
+    ids = ask(bus)
+    channels = bus.slots["supply"].unit.schema.message(bus.now, [(0,) * 2])
+    bus.publish("rover/supply/channels", Qos.STATE, channels)
+    return ids, "channel first went off"
+
+
+def reset(bus: MemoryBus) -> tuple[list[str], str]:
+    bus.request("first", "reset")
+    run(bus, 1)
+    return ask(bus), "first was reset"
+
+
+def raise_at_start(bus: MemoryBus) -> tuple[list[str], str]:
+    bus.slots["first"].unit.set_mode = lambda mode: 1 / 0
+    return ask(bus), "first raised ZeroDivisionError: division by zero"
+
+
+def inactivate(bus: MemoryBus) -> tuple[list[str], str]:
+    ids = ask(bus)
+    bus.slots["first"].deactivate()
+    return ids, "first went inactive"
+
+
+def clock_back(bus: MemoryBus) -> tuple[list[str], str]:
+    ids = ask(bus)
+    bus.slots["first"].clock_jumped_back(bus.now)
+    return ids, "first was reset because the clock went back"
+
+
+@pytest.mark.parametrize("end", [switch_off, reset, raise_at_start, inactivate, clock_back])
+def test_accepted_commands_that_never_begin_are_reported_as_failed(
+    bus: MemoryBus, log: Log, end: Callable[[MemoryBus], tuple[list[str], str]]
+) -> None:
+    run(bus, 1)
+    ids, reason = end(bus)
+    assert all(ids)
+    run(bus, 2)
+    ends = {
+        values_of(status)["command_id"]: (
+            values_of(status)["stage"], values_of(status)["success"], status.message
+        )
+        for status in log.statuses("commands", "first")
+    }  # fmt: skip
+    assert [ends[command_id] for command_id in ids] == [("start", "false", reason)] * 2
 
 
 def test_housekeeping_comes_each_period_and_when_the_level_changes(log: Log) -> None:
