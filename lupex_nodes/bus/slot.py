@@ -20,7 +20,7 @@ from sensor_msgs.msg import PointCloud2
 
 from lupex_nodes.bus.commands import RUNNING, Call, Command, CommandFailed, Pending, Stage
 from lupex_nodes.bus.faults import PortFault
-from lupex_nodes.bus.messages import ERROR, OK, WARN, status_message
+from lupex_nodes.bus.messages import ERROR, OK, WARN, Pairs, status_message
 from lupex_nodes.bus.parameters import Parameters, Refused, build, updated
 from lupex_nodes.bus.ports import InPort, Input, OutPort, Output, Qos
 from lupex_nodes.bus.records import RecordError, view
@@ -147,6 +147,7 @@ class Slot:
         self._command_count = 0
         self._inputs: dict[str, list[InPort]] = {}
         self._latched: dict[str, tuple[Any, int, str]] = {}
+        self._pairs = Pairs()
         self._new_parameters = False
         self._reset = False
         self._switched = False
@@ -452,7 +453,9 @@ class Slot:
                 level, sentence, values = ERROR, self._failure, {}
         values["commands_accepted"] = self.counters.accepted
         values["commands_rejected"] = self.counters.rejected
-        message = status_message(now, self.name, "housekeeping", level, sentence, values)
+        message = status_message(
+            now, self.name, "housekeeping", level, sentence, values, self._pairs
+        )
         self._put(DIAGNOSTICS, Qos.TELEMETRY, DiagnosticArray, message)
         self._level = level
         period = seconds(self.housekeeping_period_s)

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
-T = TypeVar("T")
+from lupex_nodes.bus.fresh import fresh
 
 SECOND = 1_000_000_000
 #: The last moment a 32-bit stamp can carry is 2038-01-19T03:14:07Z; a day is kept for the margin.
@@ -37,28 +36,17 @@ def seconds(duration_s: float) -> int:
 
 def to_stamp(now: int) -> Time:
     """Turn ns into a message stamp."""
-    stamp = blank(Time)
+    stamp = fresh(Time)
     stamp.sec, stamp.nanosec = divmod(now, SECOND)
     return stamp
 
 
 def to_header(now: int, frame_id: str = "") -> Header:
     """Make the header of a message of ``now`` (ns)."""
-    header = blank(Header)
-    header.stamp = to_stamp(now)
+    header = fresh(Header)
+    header.stamp.sec, header.stamp.nanosec = divmod(now, SECOND)
     header.frame_id = frame_id
     return header
-
-
-def blank(message_type: type[T]) -> T:
-    """Make a message without its defaults, for callers that set every field.
-
-    The generated constructors make a default for each field first, which costs more than the
-    rest of a message together.
-    """
-    message = message_type.__new__(message_type)
-    message._check_fields = False  # type: ignore[attr-defined]
-    return message
 
 
 def from_stamp(stamp: Time) -> int:

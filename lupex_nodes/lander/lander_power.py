@@ -8,6 +8,7 @@ from typing import Any
 from sensor_msgs.msg import BatteryState, PointCloud2
 
 from lupex_nodes.bus.commands import command
+from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import ERROR, OK, WARN
 from lupex_nodes.bus.parameters import Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
@@ -127,7 +128,7 @@ class LanderPower(Unit):
         return power_w * self.degradation.array_output_factor
 
     def _publish(self, now: int, step: Any, flow: tuple[float, float]) -> None:
-        battery = BatteryState()
+        battery = fresh(BatteryState)
         battery.header.stamp = to_stamp(now)
         battery.header.frame_id = "lander/base_link"
         battery.voltage, battery.current = step.voltage_v, -step.current_a

@@ -9,6 +9,7 @@ from typing import Any
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Imu, PointCloud2
 
+from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.parameters import Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output
 from lupex_nodes.bus.stamps import SECOND, from_stamp, to_stamp
@@ -116,7 +117,7 @@ class InertialUnit(Unit):
             sigma = p.accelerometer_sigma_m_s2
             force.append(up[i] + self._force_bias[i] + sigma * noise[6 + i])
         self._rate = tuple(rate)
-        message = Imu()
+        message = fresh(Imu)
         # the sample is of the moment up to which the motion is known
         message.header.stamp = to_stamp(at)
         message.header.frame_id = "rover/imu"

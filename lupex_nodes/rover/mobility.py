@@ -12,6 +12,7 @@ from geometry_msgs.msg import TwistStamped
 from sensor_msgs.msg import JointState, PointCloud2
 
 from lupex_nodes.bus.commands import command
+from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import ERROR, OK
 from lupex_nodes.bus.messages import WARN as WARNING
 from lupex_nodes.bus.parameters import Parameters, parameter
@@ -229,12 +230,12 @@ class Mobility(Unit):
         p, stamp = self.parameters, to_stamp(now)
         # arrays, because a message checks and copies a list number by number
         steering, speeds = array("d", self._steering), array("d", self._speeds)
-        drive = JointState()
+        drive = fresh(JointState)
         drive.header.stamp = stamp
         drive.name = _DRIVES
         drive.position, drive.velocity = steering, speeds
         self.drive.publish(drive)
-        joints = JointState()
+        joints = fresh(JointState)
         joints.header.stamp = stamp
         joints.name = _JOINTS
         joints.position = array("d", self._travel_m) + steering

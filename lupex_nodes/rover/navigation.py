@@ -11,6 +11,7 @@ from nav_msgs.msg import Odometry, Path
 from sensor_msgs.msg import Imu, JointState
 
 from lupex_nodes.bus.commands import RUNNING, CommandFailed, Running, command
+from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import OK
 from lupex_nodes.bus.parameters import Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
@@ -228,7 +229,7 @@ class Navigation(Unit):
         self.set_mode("idle")
 
     def _send(self, now: int, speed_m_s: float, turn_rad_s: float) -> None:
-        message = TwistStamped()
+        message = fresh(TwistStamped)
         message.header.stamp = to_stamp(now)
         message.header.frame_id = "rover/base_link"
         message.twist.linear.x = speed_m_s
@@ -237,7 +238,7 @@ class Navigation(Unit):
 
     def _publish_odometry(self, now: int) -> None:
         e = self.estimate
-        message = Odometry()
+        message = fresh(Odometry)
         message.header.stamp = to_stamp(now)
         message.header.frame_id = "map"
         message.child_frame_id = "rover/base_link"

@@ -10,6 +10,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import BatteryState, PointCloud2
 
 from lupex_nodes.bus.commands import command
+from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import ERROR, OK, WARN
 from lupex_nodes.bus.parameters import Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
@@ -204,7 +205,7 @@ class Power(Unit):
                     break
 
     def _publish(self, now: int, step: Any, array_w: float, served_w: float) -> None:
-        battery = BatteryState()
+        battery = fresh(BatteryState)
         battery.header.stamp = to_stamp(now)
         battery.header.frame_id = "rover/base_link"
         battery.voltage = step.voltage_v

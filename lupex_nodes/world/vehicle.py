@@ -9,6 +9,7 @@ from typing import Any
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState, PointCloud2
 
+from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.parameters import parameter
 from lupex_nodes.bus.ports import Input, Output
 from lupex_nodes.bus.stamps import SECOND, to_stamp
@@ -175,7 +176,7 @@ class Vehicle(Unit):
     def _publish_pose(self, now: int, motion: tuple[float, float, float], dt_s: float) -> None:
         height, east, north = self._ground
         roll, pitch = on_surface(east, north, self.yaw_rad)
-        message = Odometry()
+        message = fresh(Odometry)
         message.header.stamp = to_stamp(now)
         message.header.frame_id = "map"
         message.child_frame_id = "rover/base_link"
