@@ -21,27 +21,21 @@ from lupex_nodes.bus.stamps import SECOND
 
 
 class Qos(Enum):
-    """The four classes of quality of service: (reliable, transient local, depth)."""
+    """The four classes of quality of service.
+
+    ``reliable``: the barrier counts the messages. ``latched``: a late joiner gets the last one.
+    ``depth``: how many messages the middleware keeps for a writer.
+    """
 
     COMMAND = (True, False, 50)
     STATE = (True, True, 1)
     TELEMETRY = (True, False, 10)
     SENSOR = (False, False, 5)
 
-    @property
-    def reliable(self) -> bool:
-        """Whether the barrier counts the messages."""
-        return self.value[0]
-
-    @property
-    def latched(self) -> bool:
-        """Whether a late joiner gets the last message."""
-        return self.value[1]
-
-    @property
-    def depth(self) -> int:
-        """How many messages the middleware keeps."""
-        return self.value[2]
+    def __init__(self, reliable: bool, latched: bool, depth: int) -> None:
+        self.reliable = reliable
+        self.latched = latched
+        self.depth = depth
 
 
 @dataclass(frozen=True)
