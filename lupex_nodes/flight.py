@@ -26,6 +26,7 @@ from lupex_nodes.scenario import CheckedScenario
 from lupex_nodes.version import version
 
 COMPLETE = "complete"
+INTERRUPTED = "interrupted"
 TRUTH = "world/truth"
 ODOMETRY = "rover/odometry"
 PLAN_ENDS = ("executive: PLAN_COMPLETE", "executive: PLAN_FAILED")
@@ -146,7 +147,7 @@ class Statistics:
 def unfinished(checked: CheckedScenario, stopped: str = "") -> Outcome:
     """Name the outcome of a run in which the executive said none."""
     if stopped:
-        return Outcome("interrupted", stopped)
+        return Outcome(INTERRUPTED, stopped)
     if not checked.scenario.plan:
         return Outcome(COMPLETE)
     return Outcome("time", f"the plan was not over after {checked.scenario.duration_s:g} s")
@@ -292,14 +293,20 @@ def fly_memory(
 
 
 def finish(folder: Path, facts: RunFacts) -> dict[str, Any]:
-    """Analyse ``folder``/bag, write summary.json and report.html; return the summary."""
-    from lupex_nodes.analysis.report import write_report
-    from lupex_nodes.analysis.summary import summary
-    from lupex_nodes.analysis.tables import read_tables
+    """Analyse ``folder``/bag, write summary.json and report.html; return the summary.
 
-    tables = read_tables(folder / "bag")
-    found = summary(tables, asdict(facts))
+    Whoever stopped a run wants it to end now: then the summary is what the run itself knows, and
+    the report is left to ``lupex analyze``.
+    """
+    found: dict[str, Any] = asdict(facts)
+    if facts.outcome != INTERRUPTED:
+        from lupex_nodes.analysis.report import write_report
+        from lupex_nodes.analysis.summary import summary
+        from lupex_nodes.analysis.tables import read_tables
+
+        tables = read_tables(folder / "bag")
+        found = summary(tables, asdict(facts))
+        write_report(tables, folder / "report.html", asdict(facts))
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     (folder / "summary.json").write_text(text, encoding="utf-8")
-    write_report(tables, folder / "report.html", asdict(facts))
     return found

@@ -69,7 +69,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run = _add(
         commands, "run", "run",
         "fly a scenario and leave DIR/bag, DIR/report.html and DIR/summary.json; "
-        "exit 0 complete, 1 ended otherwise, 2 bad input",
+        "exit 0 complete or stopped by a signal, 1 ended otherwise, 2 bad input",
     )
     run.add_argument("scenario", nargs="?", default="sortie", metavar="SCENARIO",
                      help="name or path of a scenario (default: sortie)")

@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return ENDED_OTHERWISE
     print("\n".join(closing(folder, facts, summary)))
-    return COMPLETE if facts.outcome == flight.COMPLETE else ENDED_OTHERWISE
+    # a run that ended because it was told to has done as told
+    return COMPLETE if facts.outcome in (flight.COMPLETE, flight.INTERRUPTED) else ENDED_OTHERWISE
 
 
 def heading(checked: CheckedScenario) -> Iterator[str]:
@@ -84,7 +85,10 @@ def closing(folder: Path, facts: RunFacts, summary: dict[str, Any]) -> Iterator[
         )
     elif water.get("upper_limit_wt_percent") is not None:
         yield f"water    none found; below {water['upper_limit_wt_percent']:.2f} wt%"
-    yield f"results  {', '.join(str(folder / name) for name in RESULTS)}"
+    if facts.outcome == flight.INTERRUPTED:
+        yield f"report   lupex analyze {folder / 'bag'} --out {folder}"
+    results = [folder / name for name in RESULTS if (folder / name).exists()]
+    yield f"results  {', '.join(map(str, results))}"
 
 
 def _fly(
