@@ -25,6 +25,7 @@ class SourceParameters(Parameters):
 
     gain: float = parameter(1.0, "gain", "V", ge=0, le=2)
     offset: float = parameter(0.0, "offset", "V", ge=-1, le=1)
+    names: list[str] = parameter([], "names")
     count: int = parameter(3, "how many", ge=0, le=5, live=False)
 
 

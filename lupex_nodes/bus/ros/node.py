@@ -130,9 +130,15 @@ class UnitNode(LifecycleNode):
 
     def _declare(self, values: dict[str, Any]) -> None:
         for name, field in self._model.model_fields.items():
-            self.declare_parameter(
-                name, values[name], descriptor(name, field), ignore_override=True
-            )
+            described = descriptor(name, field)
+            value = values[name]
+            if value == []:
+                # rclpy takes an empty list for bytes unless it is told the type first
+                kind = Parameter.Type(described.type)
+                self.declare_parameter(name, kind, described, ignore_override=True)
+                self._set_parameters([Parameter(name, kind, value)])
+            else:
+                self.declare_parameter(name, value, described, ignore_override=True)
 
     def _overridden(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return ``values`` with what command line and parameter files say in their place."""
@@ -170,7 +176,7 @@ class UnitNode(LifecycleNode):
         return {
             p.name: list(p.value) if hasattr(p.value, "tolist") else p.value
             for p in parameters
-            if p.name in self._model.model_fields
+            if p.name in self._model.model_fields and p.type_ is not Parameter.Type.NOT_SET
         }
 
     # --- lifecycle -------------------------------------------------------------------------
