@@ -136,7 +136,7 @@ class UnitNode(LifecycleNode):
                 # rclpy takes an empty list for bytes unless it is told the type first
                 kind = Parameter.Type(described.type)
                 self.declare_parameter(name, kind, described, ignore_override=True)
-                self._set_parameters([Parameter(name, kind, value)])
+                self.set_parameters([Parameter(name, kind, value)])
             else:
                 self.declare_parameter(name, value, described, ignore_override=True)
 
