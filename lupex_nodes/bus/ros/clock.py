@@ -31,7 +31,7 @@ from lupex_nodes.bus.stamps import SECOND, check_epoch, to_stamp
 from lupex_nodes.bus.ticks import DONE, TICK, Tick
 
 SETTLE_S = 0.3
-#: The first tick brings the units up: they sample ephemerides and make terrain.
+#: Up to the first tick processes are busy: they import, sample ephemerides and make terrain.
 FIRST_TICK_S = 60.0
 
 
@@ -233,7 +233,7 @@ class ClockNode(Node):
     def _ask(self, tick: Tick) -> None:
         self._phase = tick.phase
         self._open = set(self._members)
-        first = tick.phase == "step" and tick.sequence == 0
+        first = tick.sequence <= 0
         self._deadline = time.monotonic() + (FIRST_TICK_S if first else self._silence_s)
         self._ticks.publish(tick.message())
 
