@@ -80,7 +80,7 @@ def make_clock(options: argparse.Namespace, system: System, spinner: Spinner) ->
 
 def make_recorder(options: argparse.Namespace, system: System, spinner: Spinner) -> Role:
     """Make the recorder of the system, which writes OUT/bag."""
-    from lupex_nodes.flight import Recorder, Statistics, absolute_name
+    from lupex_nodes.flight import Recorder, Statistics, absolute_name, unfinished
     from lupex_nodes.recording.profiles import profile
 
     checked = flown(options, system)
@@ -95,6 +95,6 @@ def make_recorder(options: argparse.Namespace, system: System, spinner: Spinner)
 
     def close() -> None:
         node.drain()
-        recorder.close(statistics.outcome)
+        recorder.close(statistics.outcome or unfinished(checked, "by the end of the recorder"))
 
     return Role(close)
