@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What judges the flights of docs/validation.md."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+sys.path.insert(0, str(DOCS))
+
+import anchors  # noqa: E402
+import make_validation  # noqa: E402
+import scores  # noqa: E402
+
+GOOD = make_validation.Found(
+    1, "complete", 10.0, 700.0, True, 900.0, 1.0, 0.1, 1.2, 1.05, 0.5, True
+)
+
+
+# --- Statistics -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "one", "two", "three", "rms"),
+    [
+        (20, (8, 18), (16, 20), (19, 20), (0.61, 1.41)),
+        (40, (19, 34), (34, 40), (38, 40), (0.72, 1.29)),
+        (250, (151, 189), (229, 246), (247, 250), (0.89, 1.12)),
+    ],
+)
+def test_bounds_are_those_of_the_tables(number, one, two, three, rms) -> None:
+    assert scores.sigma_bounds(number) == (one, two, three)
+    assert scores.rms_bounds(number) == pytest.approx(rms, abs=0.006)
+
+
+def test_normal_errors_of_the_claimed_size_stay_in_the_bounds_and_others_do_not() -> None:
+    rng = np.random.default_rng(7)
+
+    def share_within(scale: float) -> float:
+        bounds = scores.rms_bounds(40)
+        found = [scores.coverage(rng.normal(0.0, scale, 40)).rms for _ in range(2000)]
+        return float(np.mean([scores.within(each, bounds) for each in found]))
+
+    assert share_within(1.0) == pytest.approx(0.99, abs=0.01)
+    assert share_within(1.6) < 0.1
+    assert share_within(0.5) < 0.1
+
+
+def test_coverage_counts_both_sides_and_the_ends() -> None:
+    found = scores.coverage([0.5, -0.5, 1.0, -2.0, 2.5, -4.0])
+    assert found.within == (3, 4, 5)
+    assert found.rms == pytest.approx(np.sqrt((0.25 + 0.25 + 1 + 4 + 6.25 + 16) / 6))
+
+
+@pytest.mark.parametrize("z", [[], [1.0, float("nan")]])
+def test_coverage_of_nothing_is_refused(z: list[float]) -> None:
+    with pytest.raises(ValueError, match="at least one error"):
+        scores.coverage(z)
+
+
+def test_a_set_holds_the_truth_by_its_nearest_node() -> None:
+    rows = np.array([(2.0, 15.0)], [("content_wt_percent", "f4"), ("cover_g_cm2", "f4")])
+    step = 200.0 ** (1.0 / 99.0)
+    assert make_validation.holds(rows, 2.0 * step**0.49, 15.7)
+    assert not make_validation.holds(rows, 2.0 * step**0.51, 15.0)
+    assert not make_validation.holds(rows, 2.0, 15.8)
+
+
+# --- The tables -------------------------------------------------------------------------------
+
+
+def verdicts(rows: list[tuple[str, str, str, str]]) -> dict[str, str]:
+    return {what: met for what, _, _, met in rows if met}
+
+
+def flights(**change) -> list[make_validation.Found]:
+    errors = np.random.default_rng(3).normal(0.0, 0.1, 40)
+    return [
+        replace(GOOD, seed=n, estimate=1.05 + error, **change) for n, error in enumerate(errors)
+    ]
+
+
+def test_good_flights_meet_every_bound() -> None:
+    assert set(verdicts(make_validation.sortie_table(flights())).values()) == {"yes"}
+
+
+@pytest.mark.parametrize(
+    ("change", "missed"),
+    [
+        ({"standard_error": 0.16}, "standard error of the water, greatest (wt%)"),
+        ({"standard_error": 0.05}, "rms of error over standard error"),
+        ({"position_error_m": 1.6}, "position error, median (m)"),
+        ({"truth_is_possible": False}, "true content and cover in the 95 % set"),
+        ({"detected": False, "position_error_m": None}, "patch detected"),
+        ({"outcome": "energy"}, "flights complete"),
+    ],
+)
+def test_a_bound_that_is_missed_is_said(change: dict, missed: str) -> None:
+    assert verdicts(make_validation.sortie_table(flights(**change)))[missed] == "**no**"
+
+
+def test_one_false_alarm_is_one_too_many() -> None:
+    blank = replace(GOOD, detected=False, deviance=4.0, upper_limit=0.1, position_error_m=None)
+    quiet = verdicts(make_validation.blank_table([blank] * 40))
+    assert set(quiet.values()) == {"yes"}
+    loud = verdicts(make_validation.blank_table([blank] * 39 + [replace(blank, detected=True)]))
+    assert loud["false detections"] == "**no**"
+
+
+def test_models_agree_with_their_references() -> None:
+    rows = [*anchors.neutron_rows()[2:], *anchors.slip_rows()]
+    assert len(rows) == 10
+    for what, model, reference, _ in rows:
+        assert float(model) == pytest.approx(float(reference), abs=2e-4), what
+
+
+# --- The page ---------------------------------------------------------------------------------
+
+
+def test_the_page_is_made_from_its_template_whole() -> None:
+    template = (DOCS / "validation.md.in").read_text(encoding="utf-8")
+    page = (DOCS / "validation.md").read_text(encoding="utf-8")
+    for piece in re.split(r"@\w+@", template):
+        assert piece.strip() in page
+    assert not re.search(r"@\w+@", page)
+    assert page.count("of 40 |") >= 8
+
+
+@pytest.mark.slow
+def test_the_page_can_be_made_again(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    script = [sys.executable, DOCS / "make_validation.py", "--seeds", "1", "--out", page]
+    subprocess.run(script, check=True, timeout=240, cwd=DOCS.parent)
+    text = page.read_text(encoding="utf-8")
+    assert "| flights complete | 1 of 1 | 1 | yes |" in text
+    assert "**no**" not in text
