@@ -2,7 +2,8 @@
 # A sourced workspace would put its own rclpy before the one in .venv.
 unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-PYTEST = .venv/bin/python -m pytest -n 2
+# A file's tests share what is dear to make, so they stay in one worker.
+PYTEST = .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup setup-test demo test test-all test-floor lint bench validation clean
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import wait_for
 
 from lupex_nodes.cli import BAD_INPUT, COMPLETE, ENDED_OTHERWISE, main
 
@@ -25,12 +25,17 @@ def flying(tmp_path: Path, ros_domain: int) -> Iterator[None]:
         ],
         cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 40
-    while main(["command", "imu", "noop"]) != COMPLETE and time.monotonic() < deadline:
+
+    def up() -> bool:
         assert run.poll() is None, run.communicate()[0]
-    yield
-    run.terminate()
-    run.communicate(timeout=30)
+        return main(["command", "imu", "noop"]) == COMPLETE
+
+    try:
+        wait_for(up, 60)
+        yield
+    finally:
+        run.terminate()
+        run.communicate(timeout=30)
 
 
 @pytest.mark.usefixtures("flying")
@@ -39,11 +44,15 @@ def test_commands_complete_or_are_refused_with_the_reason(
 ) -> None:
     assert main(["command", "navigation", "hold"]) == COMPLETE
     assert main(["command", "power", "channels/imu/switch", "data=false"]) == COMPLETE
-    # The channel goes off a tick after the switch, and the unit hears of it a tick later.
-    time.sleep(3.0)
-    capsys.readouterr()
-    assert main(["command", "imu", "noop"]) == ENDED_OTHERWISE
-    assert "channel imu is off: switch it on first" in capsys.readouterr().out
+
+    def refused() -> bool:
+        capsys.readouterr()
+        ended = main(["command", "imu", "noop"])
+        reason = "channel imu is off: switch it on first"
+        return ended == ENDED_OTHERWISE and reason in capsys.readouterr().out
+
+    # the channel goes off a tick after the switch, and the unit hears of it a tick later
+    wait_for(refused)
     assert main(["command", "power", "channels/imu/switch", "data=true"]) == COMPLETE
 
 

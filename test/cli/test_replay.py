@@ -21,10 +21,11 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Temperature
 from std_msgs.msg import Header
 
+from lupex_nodes.recording import replay
 from lupex_nodes.recording.bag_writer import BagWriter
 from lupex_nodes.recording.cdr import to_cdr
 from lupex_nodes.recording.frames import FrameRecorder
-from lupex_nodes.recording.replay import Pace, message_class
+from lupex_nodes.recording.replay import message_class
 
 START_NS = 1_800_000_000 * 10**9
 
@@ -37,7 +38,7 @@ class Seen(Node):
         self.values: list[float] = []
         self.latched: list[float] = []
         self.times: list[float] = []
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(
             Temperature, "/a", lambda m: self.values.append(m.temperature), 1000
         )
@@ -117,13 +118,14 @@ def test_only_the_named_topics_are_replayed(bag: Path, seen: Seen) -> None:
 
 
 def test_sigusr1_pauses_and_sigterm_ends(bag: Path, seen: Seen) -> None:
-    player = start(bag, "--rate", "2")
+    player = start(bag, "--rate", "0.5")
     spin(seen, lambda: len(seen.values) >= 5)
     player.send_signal(signal.SIGUSR1)
-    spin(seen, lambda: False, 0.5)
-    paused_at = len(seen.values)
-    spin(seen, lambda: False, 1.0)
-    assert len(seen.values) == paused_at < 40
+    paused_at = -1
+    while paused_at != len(seen.values):
+        paused_at = len(seen.values)
+        spin(seen, lambda: False, 0.5)  # two messages and a half, were it not paused
+    assert paused_at < 40
     player.send_signal(signal.SIGUSR1)
     spin(seen, lambda: len(seen.values) > paused_at)
     assert len(seen.values) > paused_at
@@ -141,14 +143,36 @@ def test_a_bag_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
-def test_the_pace_waits_and_a_pause_does_not_count() -> None:
-    pace = Pace(10.0)
+class Wall:
+    """Wall time that passes only in sleep."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, duration_s: float) -> None:
+        self.now_s += duration_s
+
+
+def test_the_pace_waits_and_a_pause_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = Wall()
+    monkeypatch.setattr(replay, "time", wall)
+    pace = replay.Pace(10.0)
     pace.begin(0)
-    began = time.monotonic()
     between = list(pace.until(2 * 10**9, lambda: None))
-    assert time.monotonic() - began == pytest.approx(0.2, abs=0.08)
+    assert wall.now_s == pytest.approx(100.2, abs=1e-6)
     assert between == sorted(between)
     assert all(0 <= each <= 2 * 10**9 for each in between)
+
+    def go_on() -> None:
+        if wall.now_s > 105.0:
+            pace.paused = False
+
+    pace.toggle()
+    assert list(pace.until(4 * 10**9, go_on))
+    assert wall.now_s == pytest.approx(105.2, abs=0.03)
 
 
 def test_an_unknown_type_is_an_error_that_the_player_catches() -> None:

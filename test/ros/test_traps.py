@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,14 +195,15 @@ def test_t8_an_exception_is_an_event_and_a_safe_unit(client: Client, alone: Any)
     assert alone.poll() is None
 
 
-def test_t10_a_process_that_ignores_sigterm_is_killed(ros_domain: int) -> None:
+def test_t10_a_process_that_ignores_sigterm_is_killed(ros_domain: int, tmp_path: Path) -> None:
     from lupex_nodes.bus.ros.supervisor import Supervisor
 
-    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True);"
-    command = [os.sys.executable, "-c", deaf + "time.sleep(60)"]
+    ready = tmp_path / "ready"
+    deaf = f"import signal, time; signal.signal(15, signal.SIG_IGN); open({str(ready)!r}, 'w');"
+    command = [sys.executable, "-c", deaf + "time.sleep(60)"]
     supervisor = Supervisor(lambda name, units: command)
     supervisor.start({"deaf": ["first"]})
-    time.sleep(1.0)
+    wait_for(ready.exists)
     began = time.monotonic()
     supervisor.stop()
     assert time.monotonic() - began < 3.0
@@ -214,7 +216,7 @@ def test_t10_a_process_that_hangs_at_its_start_is_started_again(
     from lupex_nodes.bus.ros import supervisor as module
 
     monkeypatch.setattr(module, "STARTUP_S", 0.2)
-    command = [os.sys.executable, "-c", "import time; time.sleep(60)"]
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
     supervisor = module.Supervisor(lambda name, units: command)
     supervisor.start({"slow": ["first"]})
     failure = wait_for(lambda: supervisor.watch(lambda name: False), 10)
@@ -301,8 +303,32 @@ def test_parameters_are_described_and_refused_with_the_way_to_write_them(
     assert "cannot change while the unit is active" in _set(client, count=1)[0].reason
     assert _get(client, "gain") == 1.0
 
+    assert _get(client, "names") == []
+    assert _set(client, names=["a", "b"])[0].successful
+    assert _get(client, "names") == ["a", "b"]
     assert _set(client, gain=2)[0].successful  # as people type it
     assert _get(client, "gain") == 2.0
+
+
+def test_every_parameter_of_every_unit_is_declared_with_its_type(ros_domain: int) -> None:
+    program = """
+from lupex_nodes.bus.ros import spinning
+from lupex_nodes.bus.ros.node import UnitNode
+from lupex_nodes.system import load_system
+spinning.init()
+system = load_system()
+for name, place in system.places.items():
+    node = UnitNode(place, {}, seed=1, root="", housekeeping_period_s=1.0,
+                    publishers=system.publishers, use_sim_time=False)
+    for parameter in place.unit_class.Parameters.model_fields:
+        declared, described = node.get_parameter(parameter), node.describe_parameter(parameter)
+        assert declared.type_.value == described.type, (name, parameter)
+        assert described.description and described.additional_constraints, (name, parameter)
+    print(name)
+"""
+    code, out, err = finish(start("-c", program))
+    assert code == 0, err
+    assert len(out.split()) > 5
 
 
 def test_parameters_together_are_checked_as_one(client: Client, alone: Any) -> None:

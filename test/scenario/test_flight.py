@@ -4,7 +4,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -108,11 +107,29 @@ def test_a_run_that_is_stopped_ends_between_ticks_with_a_whole_bag(tmp_path: Pat
     assert len(times) == 8
 
 
-def test_mission_time_keeps_pace_with_wall_time(tmp_path: Path) -> None:
-    began = time.monotonic()
+def test_mission_time_keeps_pace_with_wall_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wall:
+        """Wall time that passes only in sleep, but for a stall of 0.1 s."""
+
+        now_s = 100.0
+        slept: list[float] = []
+
+        def monotonic(self) -> float:
+            return self.now_s
+
+        def sleep(self, duration_s: float) -> None:
+            self.slept.append(duration_s)
+            self.now_s += 0.1 if len(self.slept) == 20 else duration_s
+
+    wall = Wall()
+    monkeypatch.setattr("lupex_nodes.flight.time", wall)
     facts = fly(tmp_path / "a", rate=150.0)
-    assert time.monotonic() - began >= 60 / 150
-    assert facts.real_time_factor == pytest.approx(150, rel=0.2)
+    assert wall.now_s == pytest.approx(100.0 + 60 / 150)
+    assert facts.real_time_factor == pytest.approx(150, abs=0.01)
+    # the 14 ticks that were late after the stall did not wait; every other one did
+    assert len(wall.slept) == pytest.approx(60 - 14, abs=1)
 
 
 def test_a_bag_that_is_there_is_not_written_over(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
-from unit_bench import Bench
 from geometry_msgs.msg import TwistStamped
+from unit_bench import Bench
 
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.rover.records import CURRENTS

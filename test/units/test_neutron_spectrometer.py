@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from unit_bench import Bench
 from nav_msgs.msg import Odometry
+from unit_bench import Bench
 
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.models.neutron import disc_fraction, epithermal_ratio

@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import pytest
-from unit_bench import Bench
 from sensor_msgs.msg import PointCloud2
+from unit_bench import Bench
 
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.records import view

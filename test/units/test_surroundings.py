@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nav_msgs.msg import Odometry
-
 from unit_bench import START, Bench
+
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.records import view
 from lupex_nodes.bus.stamps import from_stamp
