@@ -17,6 +17,10 @@ class Parameters(BaseModel):
     )
 
 
+class Degradation(Parameters):
+    """Base of what physical faults change in a unit, apart from its parameters; empty: nothing."""
+
+
 def parameter(
     default: Any,
     description: str,

@@ -17,7 +17,7 @@ import numpy as np
 
 from lupex_nodes.bus.commands import Call, Command, CommandFailed
 from lupex_nodes.bus.messages import OK, WARN
-from lupex_nodes.bus.parameters import Parameters
+from lupex_nodes.bus.parameters import Degradation, Parameters
 from lupex_nodes.bus.ports import InPort, Input, OutPort, Output
 
 
@@ -30,10 +30,6 @@ class Kind(Enum):
     NATURE = "nature"
     HARDWARE = "hardware"
     SOFTWARE = "software"
-
-
-class NoDegradation(Parameters):
-    """No physical fault changes this unit."""
 
 
 @dataclass
@@ -60,7 +56,7 @@ class Unit:
 
     kind: ClassVar[Kind]
     Parameters: ClassVar[type[Parameters]]
-    Degradation: ClassVar[type[Parameters]] = NoDegradation
+    Degradation: ClassVar[type[Degradation]] = Degradation
     #: Modes and the modes each may change to; the first is the one after power-on.
     modes: ClassVar[dict[str, tuple[str, ...]]] = {"on": ()}
     period_s: ClassVar[float] = 1.0

@@ -10,7 +10,7 @@ from sensor_msgs.msg import BatteryState, PointCloud2
 from lupex_nodes.bus.commands import command
 from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import ERROR, OK, WARN
-from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.stamps import SECOND, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
@@ -46,7 +46,7 @@ class LanderPower(Unit):
             1.5, "a channel above its limit for longer trips", "s", ge=0.0, live=False
         )
 
-    class Degradation(Parameters):
+    class Degradation(Degradation):
         """What goes wrong in the sources."""
 
         array_output_factor: float = parameter(1.0, "of what the panels would give", ge=0.0, le=1.0)

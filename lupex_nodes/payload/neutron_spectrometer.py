@@ -12,7 +12,7 @@ from sensor_msgs.msg import PointCloud2
 
 from lupex_nodes.bus.commands import RUNNING, CommandFailed, Running, command
 from lupex_nodes.bus.messages import OK, WARN
-from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.bus.unit import Kind, Unit
@@ -72,7 +72,7 @@ class NeutronSpectrometer(Unit):
         water_period_s: float = parameter(10.0, "of the running water", "s", ge=1.0, le=600.0)
         power_w: float = parameter(1.6, "taken", "W", ge=0.0, assumed=True)
 
-    class Degradation(Parameters):
+    class Degradation(Degradation):
         """What goes wrong in the tubes."""
 
         epithermal_efficiency_factor: float = parameter(

@@ -10,7 +10,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Imu, PointCloud2
 
 from lupex_nodes.bus.fresh import fresh
-from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output
 from lupex_nodes.bus.stamps import SECOND, from_stamp, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
@@ -53,7 +53,7 @@ class InertialUnit(Unit):
         )
         power_w: float = parameter(12.0, "taken", "W", ge=0.0, assumed=True)
 
-    class Degradation(Parameters):
+    class Degradation(Degradation):
         """What goes wrong in a gyro."""
 
         gyro_bias_step_deg_h: float = parameter(

@@ -15,7 +15,7 @@ from lupex_nodes.bus.commands import command
 from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import ERROR, OK
 from lupex_nodes.bus.messages import WARN as WARNING
-from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output
 from lupex_nodes.bus.stamps import SECOND, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
@@ -78,7 +78,7 @@ class Mobility(Unit):
         )
         steering_w: float = parameter(20.0, "while crawlers steer", "W", ge=0.0, assumed=True)
 
-    class Degradation(Parameters):
+    class Degradation(Degradation):
         """What goes wrong in a drive train."""
 
         drag_n: float = parameter(0.0, "extra resistance of one crawler", "N", ge=0.0, le=1e4)

@@ -12,7 +12,7 @@ from sensor_msgs.msg import BatteryState, PointCloud2
 from lupex_nodes.bus.commands import command
 from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import ERROR, OK, WARN
-from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.stamps import SECOND, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
@@ -57,7 +57,7 @@ class Power(Unit):
             ["neutron_spectrometer", "mobility"], "channels, first to go first"
         )
 
-    class Degradation(Parameters):
+    class Degradation(Degradation):
         """What goes wrong in the sources."""
 
         array_output_factor: float = parameter(

@@ -19,6 +19,7 @@ from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.slot import Emission, State
 from lupex_nodes.bus.stamps import SECOND, EpochError, from_stamp
 from lupex_nodes.recording.cdr import to_cdr
+from lupex_nodes.system import load_system
 
 
 class Log:
@@ -357,3 +358,11 @@ def test_a_record_of_another_shape_is_refused_and_said(bus: MemoryBus, log: Log)
 def test_a_time_that_stamps_cannot_carry_is_refused(start: int) -> None:
     with pytest.raises(EpochError, match="1970-01-01 to 2038-01-18"):
         MemoryBus(toy_system(), {}, seed=1, start=start)
+
+
+def test_degradation_is_apart_from_the_parameters() -> None:
+    for place in load_system().places.values():
+        shared = set(place.unit_class.Degradation.model_fields) & set(
+            place.unit_class.Parameters.model_fields
+        )
+        assert not shared, place.name
