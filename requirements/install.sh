@@ -78,6 +78,11 @@ for set in "$@"; do
     "$venv/bin/python" -m pip --disable-pip-version-check install -q -r "requirements/$set.txt" \
         >"$log" 2>&1 ||
         pip_failed "requirements/$set.txt"
+    # Packages of which only the data files are read: without what their code would need.
+    if [ -f "requirements/$set.data.txt" ]; then
+        "$venv/bin/python" -m pip --disable-pip-version-check install -q --no-deps \
+            -r "requirements/$set.data.txt" >"$log" 2>&1 || pip_failed "requirements/$set.data.txt"
+    fi
     if [ "$set" = run ]; then
         "$venv/bin/python" -m pip --disable-pip-version-check install -q \
             --no-deps --no-build-isolation -e . >"$log" 2>&1 ||
