@@ -166,7 +166,7 @@ class Recorder:
         flush: bool = False,
     ) -> None:
         self.writer = BagWriter(folder, custom_data(checked), flush)
-        self._frames = FrameRecorder(self.writer, root=root)
+        self._frames = FrameRecorder(self.writer)
         self._profile = chosen
         self._root = root
         self._selected: dict[str, tuple[str, str] | None] = {}
@@ -186,7 +186,7 @@ class Recorder:
         data = getattr(emission, "data", None) or to_cdr(emission.message)
         self.writer.write(*names, data, now)
         if topic == ODOMETRY:
-            self._frames.observe(*names, data, now)
+            self._frames.observe(emission.message, now)
 
     def tick(self, now: int) -> None:
         """Put what a wall second brought on the disk, if the bag shall survive a kill."""

@@ -85,10 +85,10 @@ class _Source:
         self._size += size
 
     def message(self, expression: str, message_class: type) -> None:
-        """Write every field of a message."""
+        """Write every field of a message, from its slots: the properties cost as much again."""
         kinds = message_class.SLOT_TYPES  # type: ignore[attr-defined]
         for name, kind in zip(_field_names(message_class), kinds, strict=True):
-            self.value(f"{expression}.{name}", kind)
+            self.value(f"{expression}._{name}", kind)
 
     def _string(self, expression: str) -> None:
         self.end()
@@ -121,7 +121,7 @@ class _Source:
 
     def _string_rows(self, expression: str, row: type) -> None:
         """Write rows of strings alone, such as the many key-value pairs of diagnostics."""
-        fields = [f"x.{name}" for name in _field_names(row)]
+        fields = [f"x._{name}" for name in _field_names(row)]
         joined = "; ".join(f"o += padded({field})" for field in fields)
         self.lines.append(f"for x in {expression}: {joined}")
         self.lines.append(f"if {expression}: del o[len(o) - (-len({fields[-1]}.encode()) - 1) % 4:]")
