@@ -68,7 +68,7 @@ def test_messages_are_never_changed_after_publication():
     def message(now, emission):
         before.append((emission.message, serialize(emission.message)))
 
-    bench.message = message
+    bench.log.message = message
     bench.run(20)
     bench.bus.request("navigation", "go_to", x_m=17.0, y_m=1.0)
     bench.run(60)
@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_bytes():
     for seed in (7, 7, 8):
         bench = Bench(seed=seed)
         data = []
-        bench.message = lambda now, e, data=data: data.append((now, e.topic, serialize(e.message)))
+        bench.log.message = lambda now, e, data=data: data.append((now, e.topic, serialize(e.message)))
         bench.bus.request("navigation", "go_to", x_m=17.0, y_m=1.0)
         bench.run(60)
         flights.append(data)

@@ -14,21 +14,31 @@ from lupex_nodes.system import load_system
 START = int(datetime(2028, 10, 4, tzinfo=UTC).timestamp()) * SECOND
 
 
+class Log(defaultdict):
+    """An observer that keeps (seconds since the start, message) by topic.
+
+    Apart from the bench, so that the hundred thousand messages go with their bench at once.
+    """
+
+    def __init__(self):
+        super().__init__(list)
+
+    def message(self, now, emission):
+        self[emission.topic].append(((now - START) / SECOND, emission.message))
+
+    def tick(self, now):
+        pass
+
+
 class Bench:
-    """Units on a bus; ``log`` holds (seconds since the start, message) by topic."""
+    """Units on a bus, and the log of what they said."""
 
     def __init__(self, *names, seed=1, **parameters):
         system = load_system()
         system = system.subset(names) if names else system
-        self.log = defaultdict(list)
-        self.bus = MemoryBus(system, parameters, seed=seed, start=START, observers=[self])
+        self.log = Log()
+        self.bus = MemoryBus(system, parameters, seed=seed, start=START, observers=[self.log])
         self.bus.activate()
-
-    def message(self, now, emission):
-        self.log[emission.topic].append(((now - START) / SECOND, emission.message))
-
-    def tick(self, now):
-        pass
 
     def run(self, duration_s):
         # the tick at the end belongs to the next run
