@@ -5,21 +5,23 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
+_makers: dict[type, Callable[[], Any]] = {}
 
 
 def fresh(message_type: type[T]) -> T:
     """Make a message of a type with every field at its default."""
-    return _maker(message_type)()
+    maker = _makers.get(message_type)
+    if maker is None:
+        maker = _makers[message_type] = _compiled(message_type)
+    return maker()
 
 
-@cache
-def _maker(message_type: type) -> Callable[[], Any]:
+def _compiled(message_type: type) -> Callable[[], Any]:
     """Compile a function that makes one message and everything in it."""
     names: dict[str, Any] = {"copy": np.ndarray.copy}
     lines: list[str] = []

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
@@ -55,6 +55,15 @@ class Input:
     wake: bool = False
     schema: Schema | None = None
 
+    if TYPE_CHECKING:
+        # every unit sets its own bound port under the name of the declaration
+
+        @overload
+        def __get__(self, unit: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, unit: object, owner: type) -> InPort: ...
+        def __get__(self, unit: object, owner: type) -> Self | InPort: ...
+
     @property
     def many(self) -> bool:
         """Whether the topic is a pattern."""
@@ -70,6 +79,15 @@ class Output:
     qos: Qos = Qos.TELEMETRY
     schema: Schema | None = None
     frame_id: str = ""
+
+    if TYPE_CHECKING:
+        # every unit sets its own bound port under the name of the declaration
+
+        @overload
+        def __get__(self, unit: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, unit: object, owner: type) -> OutPort: ...
+        def __get__(self, unit: object, owner: type) -> Self | OutPort: ...
 
 
 @dataclass

@@ -30,6 +30,15 @@ class RecordError(ValueError):
     """A message that does not hold the record it should."""
 
 
+class KeptList(list):
+    """A list of messages that never changes, so that its serialized form may be kept in it.
+
+    Only for messages without 8-byte numbers: their form depends on where it begins.
+    """
+
+    cdr: bytes | None = None
+
+
 class Field(NamedTuple):
     """One column of a record: its name carries the unit, its kind is a numpy type code."""
 
@@ -50,7 +59,7 @@ class Schema:
         self.dtype = np.dtype([(field.name, field.kind) for field in self.fields])
         self._struct = struct.Struct("=" + "".join(_STRUCT[f.kind] for f in self.fields))
         self._row = namedtuple("Row", [field.name for field in self.fields])  # noqa: PYI024
-        self._point_fields = []
+        self._point_fields = KeptList()
         offset = 0
         for field in self.fields:
             point_field = PointField(

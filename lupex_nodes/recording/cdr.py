@@ -24,6 +24,8 @@ from rosidl_parser.definition import (
     NamespacedType,
 )
 
+from lupex_nodes.bus.records import KeptList
+
 HEADER = b"\x00\x01\x00\x00"
 _CODES = {
     "boolean": "?", "octet": "c", "char": "B", "int8": "b", "uint8": "B", "int16": "h",
@@ -55,7 +57,9 @@ class _Source:
 
     def __init__(self, names: dict[str, Any] | None = None, depth: int = 0) -> None:
         self.lines: list[str] = []
-        self.names = names or {"Z": _ZEROS, "raw": _raw, "padded": _padded, "count": _count}
+        self.names = names or {
+            "Z": _ZEROS, "KeptList": KeptList, "raw": _raw, "padded": _padded, "count": _count
+        }  # fmt: skip
         self._depth = depth
         self._codes = ""
         self._values: list[str] = []
@@ -116,8 +120,14 @@ class _Source:
         item = f"x{self._depth}"
         loop.value(item, inner)
         loop.end()
-        self.lines.append(f"for {item} in {expression}:")
-        self.lines += ["    " + line for line in loop.lines]
+        rows, start = f"k{self._depth}", f"s{self._depth}"
+        self.lines += [
+            f"{rows}, {start} = {expression}, len(o)",
+            f"if type({rows}) is KeptList and {rows}.cdr: o += {rows}.cdr; {rows} = ()",
+            f"for {item} in {rows}:",
+            *("    " + line for line in loop.lines),
+            f"if type({rows}) is KeptList: {rows}.cdr = bytes(o[{start}:])",
+        ]
 
     def _string_rows(self, expression: str, row: type) -> None:
         """Write rows of strings alone, such as the many key-value pairs of diagnostics."""

@@ -16,6 +16,7 @@ from rcl_interfaces.msg import Log, Parameter, ParameterEvent, ParameterValue
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image, Imu, JointState, PointCloud2, PointField
 
+from lupex_nodes.bus.records import Schema
 from lupex_nodes.recording.cdr import to_cdr
 from lupex_nodes.recording.message_types import jazzy
 
@@ -96,3 +97,10 @@ def test_padding_is_zero() -> None:
     message.header.stamp = Time(sec=1, nanosec=2)
     assert {to_cdr(message) for _ in range(100)} == {to_cdr(message)}
     assert to_cdr(message)[-4:] == bytes(4)
+
+
+def test_a_record_is_the_same_whether_its_fields_were_written_before_or_not() -> None:
+    schema = Schema("a", ("one", "f4", "a number"), ("two_s", "f8", "another"))
+    for frame_id in ("", "a", "map", "rover/base_link"):
+        message = schema.message(5, [(1.0, 2.0)], frame_id)
+        assert deserialize_message(to_cdr(message), PointCloud2) == message
