@@ -239,9 +239,9 @@ def _read_with_bases(name: str) -> Located:
 
 def _located(data: dict[str, Any]) -> Located:
     """Give values of the command line marks of their own."""
-    marks = {(): Mark(_COMMAND_LINE, 1)}
+    marks: dict[tuple[str | int, ...], Mark] = {}
 
-    def mark(place: tuple[str, ...], value: Any) -> None:
+    def mark(place: tuple[str | int, ...], value: Any) -> None:
         marks[place] = Mark(_COMMAND_LINE, 1)
         if isinstance(value, dict):
             for key, inner in value.items():

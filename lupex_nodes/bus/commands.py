@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from lupex_nodes.bus.parameters import Parameters, Refused, build
@@ -13,7 +13,7 @@ from lupex_nodes.bus.parameters import Parameters, Refused, build
 Arguments = type[Parameters] | type[bool] | None
 
 
-class Stage(str, Enum):
+class Stage(StrEnum):
     """The stages of a command's verification."""
 
     ACCEPTANCE = "acceptance"

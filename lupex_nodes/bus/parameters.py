@@ -38,7 +38,7 @@ def parameter(
     """
     if assumed:
         description = f"{description} (assumed: no public value)"
-    extra = {"unit": unit, "live": live, "assumed": assumed}
+    extra: dict[str, Any] = {"unit": unit, "live": live, "assumed": assumed}
     return Field(default, description=description, ge=ge, le=le, json_schema_extra=extra)
 
 
@@ -53,12 +53,17 @@ def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
 
 def unit_of(field: FieldInfo) -> str:
     """Return the physical unit of a field, empty when it has none."""
-    return dict(field.json_schema_extra or {}).get("unit", "")  # type: ignore[arg-type]
+    return _declared(field).get("unit", "")
 
 
 def is_live(field: FieldInfo) -> bool:
     """Return whether a field may change while its unit is active."""
-    return bool(dict(field.json_schema_extra or {}).get("live", True))  # type: ignore[arg-type]
+    return _declared(field).get("live", True)
+
+
+def _declared(field: FieldInfo) -> dict[str, Any]:
+    extra = field.json_schema_extra
+    return extra if isinstance(extra, dict) else {}
 
 
 def how_to_write(field: FieldInfo) -> str:

@@ -58,7 +58,9 @@ class Schema:
         self.fields = tuple(Field(*field) for field in fields)
         self.dtype = np.dtype([(field.name, field.kind) for field in self.fields])
         self._struct = struct.Struct("=" + "".join(_STRUCT[f.kind] for f in self.fields))
-        self._row = namedtuple("Row", [field.name for field in self.fields])  # noqa: PYI024
+        # mypy knows named tuples of literal columns only
+        row: Any = namedtuple("Row", [field.name for field in self.fields])  # type: ignore[misc]
+        self._make_row = row._make
         self._point_fields = KeptList()
         offset = 0
         for field in self.fields:
@@ -108,7 +110,7 @@ class Schema:
         self._check(message)
         if not message.width:
             raise RecordError(f"the record {self.name} has no rows")
-        return self._row._make(self._struct.unpack_from(message.data))
+        return self._make_row(self._struct.unpack_from(message.data))
 
     def fits(self, message: PointCloud2) -> bool:
         """Return whether a message holds rows of this schema."""

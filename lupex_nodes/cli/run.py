@@ -183,7 +183,9 @@ def _signals(ask: Callable[[str], None]) -> Iterator[None]:
         signal.signal(number, before[number])
         ask(f"by {signal.Signals(number).name}")
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     for number in before:
         signal.signal(number, handle)
     try:

@@ -106,7 +106,7 @@ def _model(title: str, model: type[Parameters]) -> Iterator[str]:
 
 
 def _fields(model: type[Parameters], show_live: bool) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, field in model.model_fields.items():
         value = "required" if field.is_required() else _value(field.default)
         fixed = "" if is_live(field) or not show_live else " [structural]"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import threading
 import warnings
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import spiceypy
@@ -84,28 +84,31 @@ _cspice = threading.Lock()
 _kernels_loaded = False
 
 
-class Direction(NamedTuple):
+Value = TypeVar("Value", bound=float | np.ndarray)
+
+
+class Direction(NamedTuple, Generic[Value]):
     """Where a body stands in the local sky; floats, or arrays of one shape.
 
     Azimuth runs from north through east, 0 to 360 deg; elevation is of the body's centre, without
     terrain; distance is from the place, in metres.
     """
 
-    azimuth_deg: float | np.ndarray
-    elevation_deg: float | np.ndarray
-    distance_m: float | np.ndarray
+    azimuth_deg: Value
+    elevation_deg: Value
+    distance_m: Value
 
 
 def sun(
     utc_ns: int | np.ndarray, latitude_deg: float, longitude_deg: float, height_m: float = 0.0
-) -> Direction:
+) -> Direction[Any]:
     """Return the Sun's direction at `utc_ns` (nanoseconds since 1970) from a place on the Moon."""
     return _direction("SUN", utc_ns, latitude_deg, longitude_deg, height_m)
 
 
 def earth(
     utc_ns: int | np.ndarray, latitude_deg: float, longitude_deg: float, height_m: float = 0.0
-) -> Direction:
+) -> Direction[Any]:
     """Return the Earth's direction at `utc_ns` (nanoseconds since 1970) from a place."""
     return _direction("EARTH", utc_ns, latitude_deg, longitude_deg, height_m)
 
@@ -139,15 +142,15 @@ class EphemerisTable:
         self._sun = _local_position("SUN", epochs, *place).tolist()
         self._earth = _local_position("EARTH", epochs, *place).tolist()
 
-    def sun(self, utc_ns: int) -> Direction:
+    def sun(self, utc_ns: int) -> Direction[float]:
         """Return the Sun's direction; ValueError outside the table's span."""
         return self._interpolate(self._sun, utc_ns)
 
-    def earth(self, utc_ns: int) -> Direction:
+    def earth(self, utc_ns: int) -> Direction[float]:
         """Return the Earth's direction; ValueError outside the table's span."""
         return self._interpolate(self._earth, utc_ns)
 
-    def _interpolate(self, samples: list[list[float]], utc_ns: int) -> Direction:
+    def _interpolate(self, samples: list[list[float]], utc_ns: int) -> Direction[float]:
         if not self.start_ns <= utc_ns <= self.end_ns:
             raise ValueError(
                 f"time {utc_ns} ns is outside the ephemeris table ({self.start_ns} to"
@@ -185,7 +188,7 @@ def table(
 
 def _direction(
     body: str, utc_ns: int | np.ndarray, latitude_deg: float, longitude_deg: float, height_m: float
-) -> Direction:
+) -> Direction[Any]:
     scalar = np.ndim(utc_ns) == 0
     local = _local_position(body, np.atleast_1d(utc_ns), latitude_deg, longitude_deg, height_m)
     east, north, up = np.moveaxis(local, -1, 0)

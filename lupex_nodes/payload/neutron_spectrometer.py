@@ -213,7 +213,7 @@ class NeutronSpectrometer(Unit):
         leakage = self.leakage.value
         if leakage is not self._seen:
             self._seen = leakage
-            self._ratios = self._footprint_ratios()
+            self._ratios = self._footprint_ratios(LEAKAGE.rows(leakage))
         elif not changed:
             return
         rates = (self._dry_cps, self._tube_background_cps)
@@ -231,8 +231,7 @@ class NeutronSpectrometer(Unit):
         flux = radiation.cosmic_ray_factor if radiation else 1.0
         self._dry_cps = self._dry_rate_cps * flux * factor
 
-    def _footprint_ratios(self) -> np.ndarray:
-        rows = self.leakage.rows()
+    def _footprint_ratios(self, rows: np.ndarray) -> np.ndarray:
         radius = rows["radius_m"]
         if self._weights is None or self._weights.size != rows.size:
             rings, ring, many = np.unique(radius, return_inverse=True, return_counts=True)

@@ -39,7 +39,8 @@ _ZEROS = [bytes(count) for count in range(8)]
 def to_cdr(message: Any) -> bytes:
     """Serialize a ROS 2 message object."""
     out = bytearray()
-    writer(type(message))(message, out)
+    kind: Any = type(message)
+    writer(kind)(message, out)
     return HEADER + out
 
 
@@ -63,7 +64,7 @@ class _Source:
         self._depth = depth
         self._codes = ""
         self._values: list[str] = []
-        self._size = 0
+        self._first = self._size = 0
 
     def value(self, expression: str, kind: Any) -> None:
         """Write one field of any type."""
@@ -134,7 +135,8 @@ class _Source:
         fields = [f"x._{name}" for name in _field_names(row)]
         joined = "; ".join(f"o += padded({field})" for field in fields)
         self.lines.append(f"for x in {expression}: {joined}")
-        self.lines.append(f"if {expression}: del o[len(o) - (-len({fields[-1]}.encode()) - 1) % 4:]")
+        padding = f"(-len({fields[-1]}.encode()) - 1) % 4"
+        self.lines.append(f"if {expression}: del o[len(o) - {padding}:]")
 
     def end(self) -> None:
         """Write the run of numbers so far."""
@@ -187,6 +189,7 @@ def _raw(values: Any, code: str) -> bytes:
     if isinstance(values, bytes | bytearray):
         return bytes(values)
     if isinstance(values, array) or hasattr(values, "dtype"):
-        swapped = values.byteswap() if sys.byteorder == "big" and hasattr(values, "dtype") else values
-        return swapped.tobytes()
+        if sys.byteorder == "big" and hasattr(values, "dtype"):
+            values = values.byteswap()
+        return values.tobytes()
     return struct.pack(f"<{len(values)}{code}", *values)

@@ -82,7 +82,9 @@ def test_the_same_seed_gives_the_same_bytes():
     for seed in (7, 7, 8):
         bench = Bench(seed=seed)
         data = []
-        bench.log.message = lambda now, e, data=data: data.append((now, e.topic, serialize(e.message)))
+        bench.log.message = lambda now, e, data=data: data.append(
+            (now, e.topic, serialize(e.message))
+        )
         bench.bus.request("navigation", "go_to", x_m=17.0, y_m=1.0)
         bench.run(60)
         flights.append(data)

@@ -54,7 +54,7 @@ def qos_profile(qos: Qos, *, reader: bool = False) -> QoSProfile:
     )
 
 
-def service_type(command: Command) -> type:
+def service_type(command: Command) -> Any:
     """Return the service type that carries a command's arguments."""
     if command.arguments is None:
         return Trigger

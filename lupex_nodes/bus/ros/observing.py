@@ -74,7 +74,9 @@ def watched_topics(system: System, wanted: Callable[[str], bool]) -> dict[str, W
 class ObserverNode(Node):
     """Shows observers the messages of the topics they want, tick by tick."""
 
-    def __init__(self, root: str, topics: dict[str, Watched], observers: Iterable[Observer]) -> None:
+    def __init__(
+        self, root: str, topics: dict[str, Watched], observers: Iterable[Observer]
+    ) -> None:
         super().__init__(PROCESS, namespace=ros_name(root, "bus"))
         self.observers = list(observers)
         self.arrivals: dict[str, Arrivals] = {}

@@ -201,7 +201,8 @@ def fly(
             startup_s=STARTUP_S * STARTUP_TRIES + 5,
             finished=spinner.stop,
         )
-        also = {"events", TRUTH, ODOMETRY, *(t for o in observers for t in getattr(o, "topics", ()))}
+        wanted = (topic for each in observers for topic in getattr(each, "topics", ()))
+        also = {"events", TRUTH, ODOMETRY, *wanted}
         topics = watched_topics(
             checked.system,
             lambda topic: topic in also or chosen.selects(absolute_name(topic, root), root),
