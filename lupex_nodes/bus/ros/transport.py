@@ -37,9 +37,10 @@ def loopback_environment(environment: MutableMapping[str, str] | None = None) ->
         # The profile confines discovery to 127.0.0.1; the range LOCALHOST would replace the
         # profile's transports by the middleware's own.
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT",
-        # glibc gives large blocks back to the kernel after every message unless told otherwise
-        "MALLOC_MMAP_THRESHOLD_": "268435456",
-        "MALLOC_TRIM_THRESHOLD_": "536870912",
+        # glibc gives blocks above 128 kB back to the kernel after every message unless told
+        # otherwise; what is larger than any record, such as terrain in the making, it may
+        "MALLOC_MMAP_THRESHOLD_": "4194304",
+        "MALLOC_TRIM_THRESHOLD_": "67108864",
     }
 
 
