@@ -14,7 +14,6 @@ from lupex_nodes.models.neutron import disc_fraction, epithermal_ratio, thermal_
 from lupex_nodes.models.neutron_retrieval import product
 from lupex_nodes.recording import message_types as types
 from lupex_nodes.recording.bag_writer import BagWriter
-from lupex_nodes.recording.frames import FrameRecorder
 
 START_NS = 1_854_230_400 * 10**9
 DIAGNOSTIC = "diagnostic_msgs/msg/DiagnosticArray"
@@ -208,11 +207,9 @@ def write_mission(
         return name if name.startswith("/diagnostics") else f"{root}/{name}"
 
     with BagWriter(folder, custom_data) as writer:
-        frames = FrameRecorder(writer, root=root)
 
         def put(topic: str, kind: str, data: bytes, time_ns: int) -> None:
             writer.write(at(topic), kind, data, time_ns)
-            frames.observe(at(topic), kind, data, time_ns)
 
         units = ["power", "navigation", "mobility", "imu", "neutron_spectrometer", "executive"]
         dies_s, off_s, on_s = 0.7 * duration_s, 0.4 * duration_s, 0.5 * duration_s

@@ -73,7 +73,7 @@ def spin(node: Node, enough, timeout_s: float = 20.0) -> None:
 def bag(tmp_path: Path) -> Path:
     with BagWriter(tmp_path / "bag") as writer:
         writer.topic("/b", "sensor_msgs/msg/Temperature", "state")
-        FrameRecorder(writer).observe("/a", "sensor_msgs/msg/Temperature", b"", START_NS)
+        FrameRecorder(writer)  # topics of a type that is not everywhere
         for step in range(40):
             now = START_NS + step * 10**8
             stamp = Time(sec=now // 10**9, nanosec=now % 10**9)
