@@ -71,8 +71,13 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
         "fly a scenario and leave DIR/bag, DIR/report.html and DIR/summary.json; "
         "exit 0 complete or stopped by a signal, 1 ended otherwise, 2 bad input",
     )
-    run.add_argument("scenario", nargs="?", default="sortie", metavar="SCENARIO",
+    run.add_argument("scenario", nargs="?", metavar="SCENARIO",
                      help="name or path of a scenario (default: sortie)")
+    run.add_argument("--units", metavar="A,B",
+                     help="with --from: fly these units again, alone, in memory; exit 0 when they "
+                     "say what was recorded")
+    run.add_argument("--from", dest="source", metavar="BAG",
+                     help="a bag of a whole flight, recorded with profile all")
     run.add_argument("--bus", choices=["ros", "memory"], default="ros",
                      help="ROS 2, or in this process without it (default: ros)")
     run.add_argument("--composition", choices=["all", "vehicle", "unit"],

@@ -26,10 +26,14 @@ RESULTS = ("bag", "report.html", "summary.json")
 
 def run(options: argparse.Namespace) -> int:
     """Fly, leave the results and say how it ended."""
+    if options.units or options.source:
+        from lupex_nodes.cli.rerun import rerun
+
+        return rerun(options)
     if options.bus == "memory" and options.composition:
         raise BadInput("--composition is for --bus ros: in memory all units are in this process")
     checked = inputs.scenario(
-        options.scenario,
+        options.scenario or "sortie",
         inputs.system(),
         _overrides(options),
         Path(options.params_file) if options.params_file else None,

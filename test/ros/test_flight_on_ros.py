@@ -19,6 +19,7 @@ from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.recording.bag_reader import open_bag
 from lupex_nodes.recording.cdr import to_cdr
 from lupex_nodes.recording.recover import recover
+from lupex_nodes.recording.rerun import rerun
 
 PRODUCTS = ("/rover/first/value", "/rover/second/value", "/ground/sink/sum", "/bus/tick",
             "/rover/first/state", "/rover/supply/channels")
@@ -79,6 +80,11 @@ def test_a_flight_on_ros_gives_the_ticks_and_products_of_memory(
     found = recorded(tmp_path)
     for topic in PRODUCTS:
         assert found[topic] == in_memory[topic], topic
+    # the sink commands the first source, which reports a service call
+    for units in ["sink"], ["first"], ["sink", "first"]:
+        again = rerun(tmp_path / "bag", units, tmp_path / "-".join(units), toy_system())
+        assert [each.difference for each in again] == [""] * len(units)
+        assert all(each.messages > 60 for each in again)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

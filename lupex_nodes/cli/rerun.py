@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lupex run --units A,B --from BAG``: fly units again over a recorded flight."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from lupex_nodes.cli import COMPLETE, ENDED_OTHERWISE, BadInput, inputs
+from lupex_nodes.recording.bag_reader import BagError
+from lupex_nodes.recording.bag_writer import RecordingError
+
+#: Options that the bag answers.
+_OF_FLIGHTS = ("scenario", "composition", "rate", "duration", "seed", "params_file")
+
+
+def rerun(options: argparse.Namespace) -> int:
+    """Fly the units again, leave DIR/bag and say whether it is what was recorded."""
+    if not options.units or not options.source:
+        raise BadInput("--units and --from go together: lupex run --units A,B --from BAG")
+    given = [name for name in _OF_FLIGHTS if getattr(options, name) is not None]
+    if given:
+        raise BadInput(
+            f"{given[0].replace('_', '-')} cannot be given with --from: it is the bag's"
+        )
+    try:
+        from lupex_nodes.recording.rerun import RerunError
+        from lupex_nodes.recording.rerun import rerun as fly_again
+    except ImportError as error:
+        raise BadInput(
+            f"ROS 2 is not usable here ({error}): source a ROS 2 Jazzy workspace or install the "
+            "wheels of requirements/"
+        ) from None
+    names = list(dict.fromkeys(options.units.split(",")))
+    folder = Path(options.out or Path("runs", "rerun-" + "-".join(names)))
+    if (folder / "bag").exists():
+        if not options.overwrite:
+            raise BadInput(
+                f"{folder / 'bag'} is there already: name another folder with --out, or add "
+                "--overwrite"
+            )
+        shutil.rmtree(folder / "bag")
+    terrain = str(Path(options.terrain).absolute()) if options.terrain else ""
+    try:
+        found = fly_again(options.source, names, folder, inputs.system(), terrain=terrain)
+    except (BagError, RerunError) as error:
+        raise BadInput(str(error)) from None
+    except RecordingError as error:
+        print(error, file=sys.stderr)
+        return ENDED_OTHERWISE
+    for each in found:
+        said = f"differs first on {each.difference}" if each.difference else "as recorded"
+        print(f"{each.unit}: {each.messages} messages, {said}")
+    print(f"results  {folder / 'bag'}")
+    return ENDED_OTHERWISE if any(each.difference for each in found) else COMPLETE

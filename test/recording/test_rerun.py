@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Units flown again over a recorded flight say what they said; changed ones show it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bag_samples import write_talker
+
+from lupex_nodes.cli import BAD_INPUT, COMPLETE, ENDED_OTHERWISE, main
+from lupex_nodes.flight import fly_memory
+from lupex_nodes.payload.neutron_spectrometer import NeutronSpectrometer
+from lupex_nodes.recording.bag_reader import open_bag
+from lupex_nodes.recording.profiles import profile
+from lupex_nodes.recording.rerun import RerunError, rerun
+from lupex_nodes.rover.imu import InertialUnit
+from lupex_nodes.scenario import load_scenario
+from lupex_nodes.system import load_system
+
+SYSTEM = load_system()
+#: Commands with and without arguments, a refusal, power off and on, and resets.
+FLIGHT = """
+extends: sortie
+name: switching
+duration_s: 150
+plan:
+  - {activity: calibrate, command: neutron_spectrometer/calibrate, arguments: {duration_s: 60}}
+  - {activity: drive, command: navigation/go_to, arguments: {x_m: 17.0, y_m: 0.5}, timeout_s: 20,
+     on_failure: continue}
+  - {activity: switch off, command: power/channels/imu/switch, arguments: {data: false}}
+  - {activity: rest, wait_s: 5}
+  - {activity: refused, command: imu/noop, on_failure: continue}
+  - {activity: switch on, command: power/channels/imu/switch, arguments: {data: true}}
+  - {activity: rest again, wait_s: 5}
+  - {activity: reset, command: neutron_spectrometer/reset}
+"""
+
+
+@pytest.fixture(scope="module")
+def flown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("flown")
+    scenario = folder / "switching.yaml"
+    scenario.write_text(FLIGHT)
+    facts = fly_memory(load_scenario(str(scenario), SYSTEM), folder, profile("all"))
+    assert facts.outcome != "failed"
+    return folder
+
+
+def test_the_flight_has_what_makes_it_hard(flown: Path) -> None:
+    with open_bag(flown / "bag") as bag:
+        statuses = [bag.decode(m).status[0] for m in bag.messages(["/commands", "/events"])]
+    told = {(s.name, s.message) for s in statuses}
+    assert ("imu: noop", "channel imu is off: switch it on first") in told
+    assert ("neutron_spectrometer: RESET", "The unit was reset.") in told
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["imu", "neutron_spectrometer"],
+        ["executive"],
+        ["navigation", "power"],
+        list(SYSTEM.places),
+    ],
+    ids=["instruments", "caller", "called", "all"],
+)
+def test_unchanged_units_say_again_what_was_recorded(
+    flown: Path, tmp_path: Path, names: list[str]
+) -> None:
+    found = rerun(flown / "bag", names, tmp_path, SYSTEM)
+    assert {each.unit: each.difference for each in found} == dict.fromkeys(names, "")
+    assert all(each.messages > 140 for each in found)
+
+
+def test_the_bag_that_is_left_holds_the_units_messages(flown: Path, tmp_path: Path) -> None:
+    rerun(flown / "bag", ["imu", "neutron_spectrometer"], tmp_path, SYSTEM)
+    compared = 0
+    with open_bag(flown / "bag") as before, open_bag(tmp_path / "bag") as again:
+        for name in ("imu", "neutron_spectrometer"):
+            outputs = [f"/{topic}" for topic in SYSTEM.places[name].outputs()]
+            first, second = (
+                [(m.log_time_ns, m.topic, repr(bag.decode(m))) for m in bag.messages(outputs)]
+                for bag in (before, again)
+            )
+            assert sorted(first) == sorted(second)
+            compared += len(first)
+        assert again.custom_data["rerun"] == "imu neutron_spectrometer"
+        assert set(again.topics) < set(before.topics)
+    assert compared > 300
+
+
+def test_a_changed_unit_shows_in_what_it_differs(
+    flown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = InertialUnit.step
+
+    def noisier(unit: InertialUnit, now: int) -> int | None:
+        unit.rng.random()
+        return step(unit, now)
+
+    monkeypatch.setattr(InertialUnit, "step", noisier)
+    arguments = ["run", "--units", "imu,power", "--from", str(flown), "--out", str(tmp_path)]
+    assert main(arguments) == ENDED_OTHERWISE
+    imu, power, _ = capsys.readouterr().out.splitlines()
+    assert "differs first on /" in imu and "with other content" in imu
+    assert power.endswith("messages, as recorded")
+
+
+def test_a_unit_that_says_less_differs(
+    flown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NeutronSpectrometer, "step", lambda unit, now: None)
+    (found,) = rerun(flown / "bag", ["neutron_spectrometer"], tmp_path, SYSTEM)
+    assert "times instead of" in found.difference
+
+
+def test_the_command_line_flies_again_and_keeps_what_is_there(
+    flown: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", "--units", "imu", "--from", str(flown), "--out", str(tmp_path / "out")]
+    assert main(arguments) == COMPLETE
+    assert capsys.readouterr().out.splitlines()[0].endswith("messages, as recorded")
+    assert main(arguments) == BAD_INPUT
+    assert "is there already" in capsys.readouterr().err
+    assert main([*arguments, "--overwrite"]) == COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--units", "imu"], "--units and --from go together"),
+        (["--units", "imu", "--from", "{bag}", "--seed", "3"], "seed cannot be given with --from"),
+        (["--units", "rador", "--from", "{bag}"], "there is no unit rador"),
+        (["--units", "imu", "--from", "{talker}"], "is no bag of a lock-step flight"),
+        (["--units", "imu", "--from", "none"], "there is no bag at none"),
+    ],
+)
+def test_what_cannot_be_flown_again_is_one_sentence(
+    flown: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    sentence: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    places = {"bag": flown / "bag", "talker": write_talker(tmp_path / "talker")}
+    texts = [each.format(**places) for each in arguments]
+    assert main(["run", *texts, "--out", str(tmp_path / "out")]) == BAD_INPUT
+    printed = capsys.readouterr().err
+    assert sentence in printed and printed.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_terrain_that_the_bag_does_not_hold_is_asked_for(tmp_path: Path) -> None:
+    dem = Path(__file__).parents[3] / "shared/data/dem/Shoemaker_final_adj_5mpp_surf_1k.tif"
+    if not dem.is_file():
+        pytest.skip("the real elevation model is not in ../shared/data")
+    overrides = {"terrain": {"geotiff": str(dem)}, "duration_s": 20}
+    checked = load_scenario("sortie", SYSTEM, overrides=overrides)
+    fly_memory(checked, tmp_path, profile("all"))
+    with pytest.raises(RerunError, match="give the file with --terrain"):
+        rerun(tmp_path / "bag", ["vehicle"], tmp_path / "a", SYSTEM)
+    (found,) = rerun(tmp_path / "bag", ["vehicle"], tmp_path / "b", SYSTEM, terrain=str(dem))
+    assert found.difference == "" and found.messages > 40
