@@ -167,3 +167,48 @@ def test_a_kill_of_the_whole_flight_leaves_a_recoverable_bag_and_no_orphan(
         last = max(message.log_time_ns for message in bag.messages())
     # at rate 1 the mission clock runs with the wall: one second for the flush, one for the tick
     assert last >= began + (flown - 2.0) * SECOND
+
+
+def test_a_flight_whose_only_process_dies_ends_at_once_as_hardware(
+    ros_domain: int, tmp_path: Path
+) -> None:
+    flight = fly(tmp_path, "--composition", "all", "--rate", "1", "--duration", "600")
+    wait_for(lambda: _ticks(tmp_path) > 1)
+    os.kill(children(flight.pid)["lupex"], signal.SIGKILL)
+    code, out, err = finish(flight, 10)
+    assert code == 0, err
+    facts = json.loads(out)
+    assert (facts["outcome"], facts["cause"]) == ("hardware", "every process of units has ended")
+
+
+def test_a_process_that_stood_still_is_struck_off_and_comes_back(
+    ros_domain: int, tmp_path: Path
+) -> None:
+    flight = fly(tmp_path, "--composition", "all", "--rate", "1", "--duration", "12")
+    wait_for(lambda: _ticks(tmp_path) > 1)
+    stopped = children(flight.pid)["lupex"]
+    os.kill(stopped, signal.SIGSTOP)
+    time.sleep(4.0)
+    os.kill(stopped, signal.SIGCONT)
+    code, out, err = finish(flight)
+    assert code == 0, err
+    facts = json.loads(out)
+    assert (facts["outcome"], facts["struck_off"]) == ("complete", 1)
+    assert facts["mission_time_s"] == 12.0
+
+
+def test_a_second_clock_in_the_same_domain_ends_itself(ros_domain: int, tmp_path: Path) -> None:
+    first = fly(_folder(tmp_path, "first"), "--rate", "1", "--duration", "600")
+    wait_for(lambda: _ticks(tmp_path / "first") > 1)
+    code, out, err = finish(fly(_folder(tmp_path, "second"), "--duration", "10"))
+    assert code == 0, err
+    facts = json.loads(out)
+    assert facts["outcome"] == "hardware"
+    assert "another clock runs in this ROS domain" in facts["cause"]
+    first.terminate()
+    assert finish(first, 10)[0] == 0
+
+
+def _folder(path: Path, name: str) -> Path:
+    (path / name).mkdir()
+    return path / name

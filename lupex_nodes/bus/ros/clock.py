@@ -153,29 +153,47 @@ class ClockNode(Node):
             self._phase_over()
 
     def _begin_when_complete(self) -> None:
-        if not self._running and self._expected <= set(self._joining):
+        if self._running:
+            if not self._open and not self._changing:
+                self._settle()
+        elif self._expected <= set(self._joining):
+            if self.count_publishers(self._ticks.topic_name) > 1:
+                self._finish(
+                    "hardware: another clock runs in this ROS domain under the same root: end it, "
+                    "or choose another ROS_DOMAIN_ID"
+                )
+                return
             self._running = True
             self._settle()
 
     def _phase_over(self) -> None:
         """Go on after every member has answered a phase."""
+        units = [member for member in self._members.values() if member.units]
         if self._phase == "settle":
-            self._wait_until_due()
+            if units:
+                self._wait_until_due()
+            else:
+                self._wait_for_units()
             return
-        if self._phase == "step" and any(m.calls for m in self._members.values()):
+        if self._phase == "step" and any(m.calls for m in units):
             self._ask(Tick(self.now, self._sequence, {}, "calls"))
             return
         if self.statistics.active_wall is None:
             self.statistics.active_wall = time.monotonic()
-        self._due = min((m.next_due for m in self._members.values()), default=NEVER)
-        if not self._members:
-            self._finish("hardware: no process is left")
+        self._due = min((m.next_due for m in units), default=self.now + SECOND)
+        if not units and not self._joining:
+            self._renew()
+            self._wait_for_units()
         elif self._due > self.end:
             self._finish("time")
         elif self._joining or self._changing:
             self._settle()
         else:
             self._wait_until_due()
+
+    def _wait_for_units(self) -> None:
+        """Stand until a process of units says hello: all were struck off, and may come back."""
+        self._deadline = time.monotonic() + self._startup_s
 
     # --- ticks -----------------------------------------------------------------------------
 
@@ -245,6 +263,9 @@ class ClockNode(Node):
         if not self._running:
             missing = ", ".join(sorted(self._expected - set(self._joining)))
             self._finish(f"hardware: {missing} did not come up within {self._startup_s:g} s")
+            return
+        if not any(member.units for member in self._members.values()):
+            self._finish("hardware: no process of units is left")
             return
         for process in sorted(self._open):
             self._strike(process, f"it did not answer for {self._silence_s:g} s")

@@ -99,6 +99,8 @@ class Supervisor:
                 process.child.kill()
                 process.child.wait()
                 self._again(process)
+        if not any(process.starts for process in self.processes.values()):
+            return "every process of units has ended"
         return ""
 
     def _ended(self, process: Process, code: int) -> str:
