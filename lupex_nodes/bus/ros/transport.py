@@ -40,7 +40,7 @@ def loopback_environment(environment: MutableMapping[str, str] | None = None) ->
         # glibc gives blocks above 128 kB back to the kernel after every message unless told
         # otherwise; what is larger than any record, such as terrain in the making, it may
         "MALLOC_MMAP_THRESHOLD_": "4194304",
-        "MALLOC_TRIM_THRESHOLD_": "67108864",
+        "MALLOC_TRIM_THRESHOLD_": "536870912",
     }
 
 
