@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lupex_nodes import flight
+from lupex_nodes.bus.parameters import Refused
 from lupex_nodes.cli import COMPLETE, ENDED_OTHERWISE, BadInput, inputs
 from lupex_nodes.flight import RunFacts, Stop, finish, fly_memory
 from lupex_nodes.models import ephemeris
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         with _signals(stop.ask), Progress(checked, sys.stdout) as progress:
             facts = _fly(options, checked, folder, chosen, progress, stop)
         summary = finish(folder, facts)
-    except RecordingError as error:
+    except (RecordingError, Refused) as error:
         print(error, file=sys.stderr)
         return ENDED_OTHERWISE
     print("\n".join(closing(folder, facts, summary)))

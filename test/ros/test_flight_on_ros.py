@@ -200,11 +200,9 @@ def test_a_process_that_stood_still_is_struck_off_and_comes_back(
 def test_a_second_clock_in_the_same_domain_ends_itself(ros_domain: int, tmp_path: Path) -> None:
     first = fly(_folder(tmp_path, "first"), "--rate", "1", "--duration", "600")
     wait_for(lambda: _ticks(tmp_path / "first") > 1)
-    code, out, err = finish(fly(_folder(tmp_path, "second"), "--duration", "10"))
-    assert code == 0, err
-    facts = json.loads(out)
-    assert facts["outcome"] == "hardware"
-    assert "another clock runs in this ROS domain" in facts["cause"]
+    code, _, err = finish(fly(_folder(tmp_path, "second"), "--duration", "10"))
+    assert code != 0
+    assert "another clock runs in this ROS domain" in err
     first.terminate()
     assert finish(first, 10)[0] == 0
 

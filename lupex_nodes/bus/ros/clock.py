@@ -221,13 +221,6 @@ class ClockNode(Node):
     def _renew(self) -> None:
         """Count everybody in who said hello, and have all count messages from zero."""
         self._changing = False
-        # only now: a clock of others may be discovered later than the members are
-        if self._sequence < 0 and self.count_publishers(self._ticks.topic_name) > 1:
-            self._finish(
-                "hardware: another clock runs in this ROS domain under the same root: end it, "
-                "or choose another ROS_DOMAIN_ID"
-            )
-            return
         for process, member in self._joining.items():
             member.next_due = self._due
             self._members[process] = member

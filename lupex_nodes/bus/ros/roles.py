@@ -13,6 +13,7 @@ from lupex_nodes.bus.ros.member import FreeRunning, UnitsInStep
 from lupex_nodes.bus.ros.node import UnitNode
 from lupex_nodes.bus.ros.observing import ObserverNode, watched_topics
 from lupex_nodes.bus.ros.spinning import Spinner
+from lupex_nodes.bus.ros.transport import clock_lock
 from lupex_nodes.scenario import CheckedScenario, load_scenario
 from lupex_nodes.system import System
 
@@ -66,6 +67,7 @@ def make_units(options: argparse.Namespace, system: System, spinner: Spinner) ->
 def make_clock(options: argparse.Namespace, system: System, spinner: Spinner) -> Role:
     """Make the clock of the system."""
     scenario = flown(options, system).scenario
+    lock = clock_lock(options.root)
     node = ClockNode(
         root=options.root,
         start=scenario.start_ns,
@@ -75,7 +77,7 @@ def make_clock(options: argparse.Namespace, system: System, spinner: Spinner) ->
         finished=spinner.stop,
     )
     spinner.add([node])
-    return Role()
+    return Role(lock.close)
 
 
 def make_recorder(options: argparse.Namespace, system: System, spinner: Spinner) -> Role:

@@ -174,6 +174,7 @@ def fly(
     bag cannot be written.
     """
     began = time.monotonic()
+    lock = transport.clock_lock(root)
     os.environ.update(transport.loopback_environment())
     scenario = checked.scenario
     check_epoch(scenario.end_ns)
@@ -227,6 +228,7 @@ def fly(
         facts = _facts(checked, clock, statistics, spinner.reason, began)
         recorder.close(Outcome(facts.outcome, facts.cause))
         spinning.shutdown()
+        lock.close()
     return facts
 
 

@@ -11,10 +11,13 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import tempfile
 import time
 from collections.abc import MutableMapping
 from pathlib import Path
+from typing import IO
 
+from lupex_nodes.bus.parameters import Refused
 from lupex_nodes.share import share_file
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -47,6 +50,24 @@ def loopback_environment(environment: MutableMapping[str, str] | None = None) ->
 def domain_id() -> int:
     """Return the ROS domain of this process."""
     return int(os.environ.get("ROS_DOMAIN_ID") or 0)
+
+
+def clock_lock(root: str) -> IO[str]:
+    """Take the place of the one clock of this domain and root, or raise Refused.
+
+    Discovery may be late, a lock of this computer is not; the kernel frees it with the process.
+    """
+    name = f"lupex_clock_{os.getuid()}_{domain_id()}_{root.strip('/').replace('/', '_')}.lock"
+    file = (Path(tempfile.gettempdir()) / name).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise Refused(
+            "another clock runs in this ROS domain under the same root: end it, or choose another "
+            "ROS_DOMAIN_ID"
+        ) from None
+    return file
 
 
 def remove_half_made_ports(domain: int | None = None, folder: Path = SHARED_MEMORY) -> list[str]:
