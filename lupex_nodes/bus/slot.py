@@ -147,6 +147,7 @@ class Slot:
         self._command_count = 0
         self._inputs: dict[str, list[InPort]] = {}
         self._latched: dict[str, tuple[Any, int, str]] = {}
+        self._memory: dict[str, Any] = {}
         self._pairs = Pairs()
         self._new_parameters = False
         self._reset = False
@@ -175,6 +176,7 @@ class Slot:
             call=self.calls.append,
             finish=self._finish,
             progress=self._progress,
+            memory=self._memory,
         )
         self._failure = ""
         try:
@@ -207,6 +209,7 @@ class Slot:
     def clock_jumped_back(self, now: int) -> None:
         """Start over after the clock went back: the unit's state belongs to another time."""
         self._latched.clear()
+        self._memory.clear()
         for fault in self.port_faults.values():
             fault.release(NEVER)
         if self.state is State.ACTIVE:

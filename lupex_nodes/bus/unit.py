@@ -34,7 +34,11 @@ class Kind(Enum):
 
 @dataclass
 class Context:
-    """What the host gives a new unit: its place in the system, and the way to the bus."""
+    """What the host gives a new unit: its place in the system, and the way to the bus.
+
+    ``memory`` is non-volatile: what a unit puts there its next object finds after the power was
+    off. It ends with the process, and when the clock goes back.
+    """
 
     name: str
     namespace: str
@@ -48,6 +52,7 @@ class Context:
     call: Callable[[Call], None]
     finish: Callable[[bool, str], None]
     progress: Callable[[float], None]
+    memory: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, list[InPort]] = field(default_factory=dict)
 
 

@@ -123,8 +123,8 @@ class LanderPower(Unit):
         sun = self.sun.row()
         if sun is None:
             return 0.0
-        cell_k = self.array.cell_temperature_k(sun.irradiance_w_m2, 1.0)
-        power_w = self.array.power_w(sun.irradiance_w_m2, 1.0, cell_k)
+        cell_k = self.array.cell_temperature_k(sun.lander_irradiance_w_m2, 1.0)
+        power_w = self.array.power_w(sun.lander_irradiance_w_m2, 1.0, cell_k)
         return power_w * self.degradation.array_output_factor
 
     def _publish(self, now: int, step: Any, flow: tuple[float, float]) -> None:

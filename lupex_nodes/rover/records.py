@@ -27,3 +27,61 @@ PLAN = Schema(
     ("activities_done", "u2", "ended, well or not"),
     ("state", "u1", "0 none, 1 loaded, 2 running, 3 paused, 4 complete, 5 failed"),
 )
+MOBILITY = Schema(
+    "mobility",
+    ("energy_j", "f8", "electric, taken by the drive since power-on"),
+    ("travel_m", "f8", "mean way of the tracks since power-on, without sign"),
+    ("slip", "f4", "of the tracks as the drive measures it"),
+    ("blocked", "u1", "1 when the drive has stopped itself"),
+)
+VISUAL_ODOMETRY = Schema(
+    "visual_odometry",
+    ("since_s", "f4", "how long before the stamp the motion began"),
+    ("ahead_m", "f4", "motion of the body, along its heading at the beginning"),
+    ("left_m", "f4", "motion of the body, to the left of that heading"),
+    ("turn_rad", "f4", "change of yaw"),
+    ("distance_sigma_m", "f4", "per axis"),
+    ("turn_sigma_rad", "f4", "of the change of yaw"),
+    ("features", "u2", "followed from image to image"),
+    ("valid", "u1", "1 when there were enough of them"),
+)
+ELEVATION = Schema(
+    "elevation",
+    ("x", "f4", "ahead in the body frame (m)"),
+    ("y", "f4", "left in the body frame (m)"),
+    ("z", "f4", "up in the body frame (m), 0 where the tracks stand"),
+    ("deviation", "f4", "1 sigma of z (m)"),
+)
+SKY = Schema(
+    "sky",
+    ("sun_azimuth_deg", "f8", "from north through east"),
+    ("sun_elevation_deg", "f8", "of the disc's centre"),
+    ("lit_fraction", "f4", "expected here now, at the array"),
+    ("lit_for_s", "f4", "how long at least half the disc stays in sight; 0 in the dark"),
+    ("dark_for_s", "f4", "how long until at least half the disc is in sight; 0 in the light"),
+    ("earth_visible", "u1", "1 when the Earth is expected above the horizon"),
+    ("earth_for_s", "f4", "how long it stays so; 0 when it is not"),
+)
+LEG = Schema(
+    "leg",
+    ("length_m", "f4", "of the planned path"),
+    ("driven_m", "f4", "way over ground as navigation believes"),
+    ("planned_energy_j", "f4", "of the drive, as expected when the path was planned"),
+    ("driven_energy_j", "f4", "of the drive, as measured"),
+    ("planned_s", "f4", "expected time of driving"),
+    ("driven_s", "f4", "time from start to end"),
+    ("dark_m", "f4", "part of the planned path expected without light"),
+    ("replans", "u2", "how often a new path was needed"),
+    ("reached", "u1", "1 when the goal was reached"),
+)
+TEMPERATURES = Schema(
+    "temperatures",
+    ("battery_k", "f4", "of the cells"),
+    ("box_k", "f4", "of the warm box with the electronics"),
+    ("radiator_k", "f4", "of the radiator"),
+    ("motors_k", "f4", "of the crawlers' motors"),
+    ("mast_k", "f4", "of the head with the cameras"),
+    ("heater_w", "f4", "electric power of all heaters"),
+    ("heat_pipe_on", "u1", "1 when the loop heat pipe carries heat to the radiator"),
+    ("hibernating", "u1", "1 when the rover sleeps"),
+)

@@ -96,9 +96,12 @@ class Environment(Unit):
         cosine = math.sin(math.radians(sun.elevation_deg + p.slope_to_sun_deg))
         ground_k = float(surface_temperature_k(flux_w_m2, cosine))
         visible = earth.elevation_deg > self.horizon.at(earth.azimuth_deg)
-        self.sun.publish_rows(now, [(sun.azimuth_deg, sun.elevation_deg, lit, flux_w_m2)])
-        self.earth.publish_rows(now, [(*earth, int(visible))])
-        self.surface.publish_rows(now, [(ground_k, p.sky_temperature_k)])
+        self.sun.publish_rows(now, [
+            (sun.azimuth_deg, sun.elevation_deg, lit, flux_w_m2, lit, lit, lit,
+             self.horizon.at(sun.azimuth_deg), flux_w_m2)
+        ])
+        self.earth.publish_rows(now, [(*earth, int(visible), self.horizon.at(earth.azimuth_deg))])
+        self.surface.publish_rows(now, [(ground_k, p.sky_temperature_k, ground_k)])
         if not self._told:
             self.radiation.publish_rows(now, [(self.cosmic_ray_factor,)])
             self._told = True

@@ -9,8 +9,13 @@ SUN = Schema(
     "sun",
     ("azimuth_deg", "f8", "from north through east"),
     ("elevation_deg", "f8", "of the disc's centre"),
-    ("lit_fraction", "f4", "part of the disc above the horizon"),
-    ("irradiance_w_m2", "f4", "normal to the rays, of the part above the horizon"),
+    ("lit_fraction", "f4", "part of the disc above the horizon, at the middle of the array"),
+    ("irradiance_w_m2", "f4", "normal to the rays, of the part above the horizon, there"),
+    ("lit_lower", "f4", "as lit_fraction, in the lower third of the array"),
+    ("lit_upper", "f4", "as lit_fraction, in the upper third of the array"),
+    ("lit_ground", "f4", "as lit_fraction, on the ground at the rover"),
+    ("horizon_deg", "f4", "elevation of the horizon under the Sun, at the middle of the array"),
+    ("lander_irradiance_w_m2", "f4", "as irradiance_w_m2, at the lander"),
 )
 EARTH = Schema(
     "earth",
@@ -18,11 +23,13 @@ EARTH = Schema(
     ("elevation_deg", "f8", "of the centre"),
     ("distance_m", "f8", "from the site"),
     ("visible", "u1", "1 when the centre is above the horizon"),
+    ("horizon_deg", "f4", "elevation of the horizon under the Earth, at the antenna"),
 )
 SURFACE = Schema(
     "surface",
-    ("surface_temperature_k", "f4", "of the ground at the site"),
+    ("surface_temperature_k", "f4", "of the ground at the rover"),
     ("sky_temperature_k", "f4", "of what a radiator to the zenith faces"),
+    ("terrain_temperature_k", "f4", "of what a side of the rover faces, half of it sky"),
 )
 RADIATION = Schema(
     "radiation",
@@ -34,7 +41,14 @@ COLUMN = Schema(
     ("density_kg_m3", "f4", "bulk density"),
     ("temperature_k", "f4", "of the soil"),
     ("permittivity", "f4", "relative, real part"),
-    ("water_wt_percent", "f4", "water-equivalent hydrogen"),
+    ("loss_tangent", "f4", "at 1 GHz and above"),
+    ("water_wt_percent", "f4", "water-equivalent hydrogen, ice included"),
+    ("ice_wt_percent", "f4", "water ice"),
+    ("h2s_wt_percent", "f4", "frozen hydrogen sulphide"),
+    ("nh3_wt_percent", "f4", "frozen ammonia"),
+    ("so2_wt_percent", "f4", "frozen sulphur dioxide"),
+    ("co2_wt_percent", "f4", "frozen carbon dioxide"),
+    ("ch3oh_wt_percent", "f4", "frozen methanol"),
 )
 LEAKAGE = Schema(
     "neutron_leakage",
@@ -62,6 +76,15 @@ TRACKS = Schema(
     ("normal_force_n", "f4", "load on the track"),
     ("tractive_force_n", "f4", "thrust of the soil along the track"),
     ("power_w", "f4", "mechanical power into the track"),
+)
+VEHICLE = Schema(
+    "vehicle",
+    ("tilt_deg", "f4", "between the rover's vertical and the plumb line"),
+    ("tipped", "u1", "1 when the rover lies on its side"),
+    ("obstructed", "u1", "1 when a rock or step stops the motion"),
+    ("embedded_m", "f4", "how far the tracks have dug themselves in beyond static sinkage"),
+    ("driven_m", "f8", "way over ground since the start"),
+    ("track_energy_j", "f8", "mechanical energy into the tracks since the start"),
 )
 LOAD = Schema(
     "load",

@@ -115,7 +115,7 @@ def test_the_relay_stores_while_the_earth_is_down_and_loses_nothing():
     assert not bench.log["lander/relay/downlink"]
     link = bench.last("lander/relay/link", LINK)
     assert link.queued_bytes > 3e4 and not link.earth_visible
-    earth = EARTH.message(bench.bus.now, [(0.0, 5.0, 4e8, 1)])
+    earth = EARTH.message(bench.bus.now, [(0.0, 5.0, 4e8, 1, 0.0)])
     bench.bus.publish("world/earth", Qos.STATE, earth)
     bench.run(50)
     first = bench.log["lander/relay/downlink"][0][1]
