@@ -82,7 +82,7 @@ def test_learns_the_bias_of_the_gyro_while_standing():
     truth = bench.unit("vehicle").yaw_rad
     go(bench, 35.0, 0.0, speed_m_s=0.02)
     moved = bench.unit("vehicle").yaw_rad - truth
-    assert math.degrees(bench.unit("navigation").estimate.yaw_rad - moved) == pytest.approx(
+    assert math.degrees(bench.unit("navigation").localisation.yaw_rad - moved) == pytest.approx(
         0.0, abs=0.15
     )
     sigma = bench.unit("navigation").housekeeping()["position_sigma_m"]
@@ -94,7 +94,7 @@ def test_the_covariance_covers_the_error():
     for seed in range(1, 4):
         bench = Bench(*UNITS, seed=seed).run(300)
         go(bench, 55.0, 10.0, speed_m_s=0.1)
-        e = bench.unit("navigation").estimate
+        e = bench.unit("navigation").localisation
         x, y = true_place(bench)
         (a, b, _, c, *_), dx, dy = e.covariance, e.x_m - x, e.y_m - y
         errors.append((c * dx * dx - 2 * b * dx * dy + a * dy * dy) / (a * c - b * b))

@@ -106,7 +106,7 @@ def test_many_seeds():
         apparent = (1.0 / ratio - 1.0) / t.k_e
         z.append(float((d.estimate_wt_percent - apparent) / d.standard_error_wt_percent))
         places.append(math.hypot(d.x_m - t.patch_x_m, d.y_m - t.patch_y_m))
-        e, v = bench.unit("navigation").estimate, bench.unit("vehicle")
+        e, v = bench.unit("navigation").localisation, bench.unit("vehicle")
         navigation.append(math.hypot(e.x_m - v.x_m, e.y_m - v.y_m))
     inside = [sum(abs(each) <= k for each in z) for k in (1, 2, 3)]
     # 99 % binomial and chi bounds for 20
