@@ -7,6 +7,8 @@ In a scenario file it is the list under ``plan``::
       - {activity: calibrate, command: neutron_spectrometer/calibrate,
          arguments: {duration_s: 1200.0}, timeout_s: 1300.0}
       - {activity: settle, wait_s: 60.0}
+      - {activity: climb, command: navigation/go_to, arguments: {x_m: 90.0, y_m: 4.0},
+         when: {lit_for_s: 7200.0, state_of_charge: 0.7}, when_timeout_s: 172800.0}
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lupex_nodes.bus.commands import Command
 from lupex_nodes.bus.parameters import Refused
+from lupex_nodes.plan_conditions import Conditions
 from lupex_nodes.share import share_file
 
 ArgumentValue = bool | int | float | str
@@ -43,6 +46,18 @@ class Activity(BaseModel):
     timeout_s: float | None = Field(
         None, description="longest time to the command's completion (s); none: no limit", gt=0
     )
+    when: Conditions | None = Field(
+        None, description="conditions that the activity waits for before it starts"
+    )
+    when_timeout_s: float | None = Field(
+        None, description="longest wait for them (s); none: no limit", gt=0
+    )
+    keep: Conditions | None = Field(
+        None, description="conditions that end the activity as failed when they no longer hold"
+    )
+    stop: str | None = Field(
+        None, description="UNIT/COMMAND sent when the activity is ended before its command ended"
+    )
     retries: int = Field(0, description="how often a failed command is sent again", ge=0)
     mandatory: bool = Field(True, description="whether the plan is complete only with it")
     on_failure: Literal["abort", "continue"] = Field(
@@ -55,15 +70,24 @@ class Activity(BaseModel):
             raise ValueError("give either command or wait_s")
         if self.command is not None and not all(self.target):
             raise ValueError(f"command {self.command} must be UNIT/COMMAND")
+        if self.stop is not None and not all(target_of(self.stop)):
+            raise ValueError(f"stop {self.stop} must be UNIT/COMMAND")
+        if self.when_timeout_s is not None and self.when is None:
+            raise ValueError("when_timeout_s goes with when")
         if self.wait_s is not None and (self.arguments or self.timeout_s is not None):
             raise ValueError("wait_s goes without arguments and timeout_s")
         return self
 
     @property
     def target(self) -> tuple[str, str]:
-        """The unit and the command's name; the latter may hold slashes."""
-        unit, _, name = (self.command or "").partition("/")
-        return unit, name
+        """The unit and the command's name."""
+        return target_of(self.command or "")
+
+
+def target_of(command: str) -> tuple[str, str]:
+    """Split UNIT/COMMAND; the command's name may hold slashes."""
+    unit, _, name = command.partition("/")
+    return unit, name
 
 
 class Problem(NamedTuple):
@@ -82,21 +106,25 @@ def check_commands(
     For a system these are ``{name: place.commands() for name, place in system.places.items()}``.
     """
     for index, activity in enumerate(activities):
-        if activity.command is None:
-            continue
-        unit, name = activity.target
-        known = commands.get(unit)
-        if known is None:
-            units = ", ".join(sorted(commands))
-            yield Problem(index, "command", f"there is no unit {unit}; the units are {units}")
-        elif name not in known:
-            names = ", ".join(sorted(known))
-            yield Problem(index, "command", f"{unit} has no command {name}; it has {names}")
-        else:
-            try:
-                known[name].parse(dict(activity.arguments))
-            except Refused as reason:
-                yield Problem(index, "arguments", str(reason))
+        for key, written, arguments in (
+            ("command", activity.command, activity.arguments), ("stop", activity.stop, {})
+        ):  # fmt: skip
+            if written is None:
+                continue
+            unit, name = target_of(written)
+            known = commands.get(unit)
+            if known is None:
+                units = ", ".join(sorted(commands))
+                yield Problem(index, key, f"there is no unit {unit}; the units are {units}")
+            elif name not in known:
+                names = ", ".join(sorted(known))
+                yield Problem(index, key, f"{unit} has no command {name}; it has {names}")
+            else:
+                try:
+                    known[name].parse(dict(arguments))
+                except Refused as reason:
+                    key = "arguments" if key == "command" else key
+                    yield Problem(index, key, str(reason))
 
 
 def build_plan(items: Any) -> tuple[Activity, ...]:
@@ -123,16 +151,19 @@ def build_plan(items: Any) -> tuple[Activity, ...]:
 
 def explain(error: ValidationError) -> list[str]:
     """Turn each validation error of an activity into one sentence."""
-    known = ", ".join(Activity.model_fields)
     sentences = []
     for item in error.errors(include_url=False):
-        key = str(item["loc"][0]) if item["loc"] else ""
+        key = ".".join(map(str, item["loc"]))
+        inside = len(item["loc"]) > 1
+        fields = Conditions.model_fields if inside else Activity.model_fields
+        name = str(item["loc"][-1]) if item["loc"] else ""
         if item["type"] == "extra_forbidden":
+            known = ", ".join(fields)
             sentences.append(f"{key} is not known here; known are {known}")
         elif item["type"] == "missing":
-            sentences.append(f"{key} is missing: {Activity.model_fields[key].description}")
+            sentences.append(f"{key} is missing: {fields[name].description}")
         elif key:
-            field = Activity.model_fields[key]
+            field = fields.get(name) or Activity.model_fields[str(item["loc"][0])]
             sentences.append(
                 f"{key} = {item['input']!r} is refused ({item['msg']}): give {field.description}"
             )

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from diagnostic_msgs.msg import DiagnosticArray
 from py_trees.behaviour import Behaviour
@@ -14,12 +16,15 @@ from lupex_nodes.bus.commands import CommandFailed, command
 from lupex_nodes.bus.messages import ERROR, OK, WARN, values_of
 from lupex_nodes.bus.parameters import Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
-from lupex_nodes.bus.slot import COMMANDS
+from lupex_nodes.bus.slot import COMMANDS, NEVER
+from lupex_nodes.bus.stamps import seconds
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.plan import Activity, PlanError, load_plan
+from lupex_nodes.plan_conditions import OUTCOMES, Conditions, Situation, Unmet
 from lupex_nodes.rover.plan_tree import plan_tree
-from lupex_nodes.rover.records import PLAN
+from lupex_nodes.rover.records import PLAN, SKY, TEMPERATURES
 
+_FREEZING_K = 273.15
 _STATES = {"empty": 0, "loaded": 1, "running": 2, "paused": 3, "complete": 4, "failed": 5}
 
 
@@ -32,9 +37,11 @@ class Load(Parameters):
 class Executive(Unit):
     """Runs a plan's activities one after another and names the outcome.
 
-    Each activity is a command whose completion is awaited. The plan is complete when every
-    mandatory activity succeeded and the battery holds its reserve; else it failed as blocked,
-    energy, thermal, time, communication, hardware or lost, with the first cause.
+    Each activity is a command whose completion is awaited; it may wait for light, energy, warmth
+    or Earth before it starts. The plan is complete when every mandatory activity succeeded and the
+    battery never fell below its reserve; else it failed as blocked, energy, thermal, time,
+    communication, hardware or lost, with the first cause. How far the plan is outlives the power:
+    when the computer comes back on, the activity that was cut short starts again.
     """
 
     class Parameters(Parameters):
@@ -50,7 +57,10 @@ class Executive(Unit):
             live=False,
         )  # fmt: skip
         reserve_state_of_charge: float = parameter(
-            0.2, "with less at its end a plan has not been completed", ge=0.0, le=1.0
+            0.2, "a plan ends as failed when less is left", ge=0.0, le=1.0
+        )
+        ignored_conditions: list[Literal["light", "energy", "temperature", "earth"]] = parameter(
+            [], "groups of conditions that activities do not wait for"
         )
         abort_calls: list[str] = parameter(
             ["navigation/hold", "neutron_spectrometer/stop"],
@@ -66,27 +76,39 @@ class Executive(Unit):
         "complete": ("loaded",),
         "failed": ("loaded",),
     }
-    reports = Input(COMMANDS, DiagnosticArray, Qos.COMMAND, queue=200)
+    period_s = 10.0
+    reports = Input(COMMANDS, DiagnosticArray, Qos.COMMAND, queue=200, wake=True)
     battery = Input("rover/power/battery", BatteryState)
+    temperatures = Input("rover/thermal/temperatures", PointCloud2, schema=TEMPERATURES)
+    sky = Input("rover/navigation/sky", PointCloud2, Qos.STATE, schema=SKY)
     plan = Output("rover/executive/plan", PointCloud2, Qos.STATE, schema=PLAN)
 
     def setup(self) -> None:
-        """Load the plan that the parameters name."""
+        """Load the plan that the parameters name, or go on with the one that was cut short."""
         self.now = 0
         self.tree: Behaviour | None = None
         self._activities: tuple[Activity, ...] = ()
         self._done = 0
+        self._over = 0
         self._current = ""
+        self._waits = ("", "")
+        self._look_at = NEVER
         self._completions: dict[str, tuple[bool, str]] = {}
         self._first: tuple[str, str] | None = None
         self._missed: list[str] = []
         self._start_at: int | None = None
         self._shown: tuple[int, ...] | None = None
-        if self.parameters.plan:
-            try:
-                self._load(self.parameters.plan)
-            except PlanError as error:
-                self.health = (ERROR, f"the plan was refused: {error}")
+        kept = self.context.memory.get("plan")
+        name = kept["name"] if kept else self.parameters.plan
+        if not name:
+            return
+        try:
+            self._load(name)
+        except PlanError as error:
+            self.health = (ERROR, f"the plan was refused: {error}")
+            return
+        if kept:
+            self._resume(kept)
 
     @command("loads a plan", Load)
     def load(self, now: int, arguments: Load) -> None:
@@ -105,6 +127,7 @@ class Executive(Unit):
             raise CommandFailed(f"there is no plan to start: the executive is {self.mode}")
         self._start_at = None
         self.set_mode("running")
+        self._keep()
 
     @command("starts no further activity; the one that runs goes on")
     def pause(self, now: int, arguments: None) -> None:
@@ -112,6 +135,7 @@ class Executive(Unit):
         if self.mode != "running":
             raise CommandFailed(f"no plan is running: the executive is {self.mode}")
         self.set_mode("paused")
+        self._keep()
 
     @command("ends the plan", interrupts=True)
     def abort(self, now: int, arguments: None) -> None:
@@ -123,23 +147,25 @@ class Executive(Unit):
     def step(self, now: int) -> int | None:
         """Tick the plan's tree."""
         self.now = now
+        self._look_at = now + seconds(self.period_s)
         self._take_reports()
         if self.mode == "loaded" and self.parameters.autostart:
             if self._start_at is None:
-                self._start_at = now + round(self.parameters.start_delay_s * 1e9)
-            elif now >= self._start_at:
+                self._start_at = now + seconds(self.parameters.start_delay_s)
+            if now >= self._start_at:
                 self.start(now, None)
+            else:
+                self.look_again(self._start_at)
         if self.mode == "running" and self.tree:
-            self.tree.tick_once()
-            if self.tree.status is not Status.RUNNING:
-                self._conclude()
+            self._run(self.tree)
         self._publish(now)
-        return None
+        return self._look_at
 
     def housekeeping(self) -> dict[str, Any]:
         """Say how far the plan is."""
         return {
             "activity": self._current or "none",
+            "waits_for": self._waits[1] or "nothing",
             "activities_done": self._done,
             "activities_total": len(self._activities),
         }
@@ -150,16 +176,36 @@ class Executive(Unit):
         """Return how a command ended, None while it runs."""
         return self._completions.pop(command_id, None)
 
+    def unmet(self, conditions: Conditions | None) -> Unmet | None:
+        """Return the first condition that does not hold."""
+        if conditions is None:
+            return None
+        ignored = self.parameters.ignored_conditions
+        return next(conditions.unmet(self._situation(), ignored), None)
+
+    def look_again(self, at: int) -> None:
+        """Tick the tree at this time at the latest."""
+        self._look_at = min(self._look_at, at)
+
+    def activity_waits(self, activity: Activity, reason: str) -> None:
+        """Tell once what an activity waits for."""
+        told, self._waits = self._waits[0], (activity.activity, reason)
+        if told != activity.activity:
+            self.event("ACTIVITY_WAITS", f"Activity {activity.activity} waits: {reason}.",
+                       level=OK, activity=activity.activity)  # fmt: skip
+
     def activity_started(self, activity: Activity) -> None:
         """Tell the start."""
-        self._current = activity.activity
+        self._current, self._waits = activity.activity, ("", "")
+        self._over = self._activities.index(activity)
+        self._keep()
         self._completions.clear()
         self.event("ACTIVITY_STARTED", f"Activity {activity.activity} started.", level=OK,
                    activity=activity.activity)  # fmt: skip
 
     def activity_ended(self, activity: Activity, success: bool, reason: str, cause: str) -> None:
         """Tell the end; keep the first failure as the cause of the plan's."""
-        self._current = ""
+        self._current, self._waits = "", ("", "")
         if success:
             self._done += 1
             if activity.activity in self._missed:
@@ -173,15 +219,62 @@ class Executive(Unit):
                 self._first = (self._outcome(activity, cause), f"{activity.activity}: {reason}")
         self.event("ACTIVITY_ENDED", sentence, level=OK if success else WARN,
                    activity=activity.activity, success=success, reason=reason)  # fmt: skip
+        self._over += int(success)
+        self._keep()
 
     # --- inside ------------------------------------------------------------------------------
 
     def _load(self, name: str) -> None:
         self._activities = load_plan(name)
+        self._plan_name = name
         self.tree = plan_tree(self._activities, self)
-        self._done, self._first, self._missed = 0, None, []
+        self._done, self._over, self._first, self._missed = 0, 0, None, []
         self._start_at = None
         self.set_mode("loaded")
+
+    def _keep(self) -> None:
+        """Put into non-volatile memory what is needed to go on after the power was off."""
+        self.context.memory["plan"] = {
+            "name": self._plan_name,
+            "mode": self.mode,
+            "over": self._over,
+            "done": self._done,
+            "first": self._first,
+            "missed": list(self._missed),
+        }
+
+    def _resume(self, kept: dict[str, Any]) -> None:
+        self._over, self._done = kept["over"], kept["done"]
+        self._first, self._missed = kept["first"], list(kept["missed"])
+        if kept["mode"] == "running":
+            left: Sequence[Activity] = self._activities[self._over :]
+            self.tree = plan_tree(left, self)
+            self.event("PLAN_RESUMED", f"The plan goes on after {self._over} activities.",
+                       level=OK, activities=self._over)  # fmt: skip
+        elif kept["mode"] != "loaded":
+            # a plan that was over, or paused by command, does not start by itself
+            self.tree = None if kept["mode"] in ("complete", "failed") else self.tree
+            self.mode = kept["mode"]
+
+    def _run(self, tree: Behaviour) -> None:
+        charge = self._state_of_charge()
+        if charge < self.parameters.reserve_state_of_charge:
+            self._fail("energy", f"the state of charge is {charge:.2f}")
+            return
+        tree.tick_once()
+        if tree.status is not Status.RUNNING:
+            self._conclude()
+
+    def _situation(self) -> Situation:
+        sky, heat = self.sky.row(), self.temperatures.row()
+        age_s = self.sky.age_s(self.now)
+        return Situation(
+            lit_for_s=sky.lit_for_s - age_s if sky else math.nan,
+            state_of_charge=self.battery.value.percentage if self.battery.value else math.nan,
+            battery_c=heat.battery_k - _FREEZING_K if heat else math.nan,
+            box_c=heat.box_k - _FREEZING_K if heat else math.nan,
+            earth_for_s=sky.earth_for_s - age_s if sky else math.nan,
+        )
 
     def _take_reports(self) -> None:
         for message in self.reports.drain():
@@ -199,18 +292,17 @@ class Executive(Unit):
             return "energy"
         if cause == "time":
             return "time"
+        if cause in OUTCOMES:
+            return OUTCOMES[cause]
         if cause == "failed" and activity.target == ("navigation", "go_to"):
             return "blocked"
         return "hardware"
 
     def _conclude(self) -> None:
         assert self.tree is not None
-        charge = self._state_of_charge()
         if self.tree.status is Status.SUCCESS and not self._missed:
-            if charge < self.parameters.reserve_state_of_charge:
-                self._fail("energy", f"the state of charge is {charge:.2f} at the plan's end")
-                return
             self.set_mode("complete")
+            self._keep()
             self.event("PLAN_COMPLETE", "The plan is complete.", level=OK, outcome="complete",
                        activities=self._done)  # fmt: skip
             return
@@ -219,8 +311,9 @@ class Executive(Unit):
     def _fail(self, outcome: str, cause: str) -> None:
         if self.tree and self.tree.status is Status.RUNNING:
             self.tree.stop(Status.INVALID)
-        self._current = ""
+        self._current, self._waits = "", ("", "")
         self.set_mode("failed")
+        self._keep()
         self.event("PLAN_FAILED", f"The plan failed ({outcome}): {cause}.", level=ERROR,
                    outcome=outcome, cause=cause, activities=self._done)  # fmt: skip
         for target in self.parameters.abort_calls:

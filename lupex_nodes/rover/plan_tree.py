@@ -13,7 +13,8 @@ from py_trees.decorators import FailureIsSuccess, Retry
 
 from lupex_nodes.bus.commands import Call
 from lupex_nodes.bus.stamps import SECOND, seconds
-from lupex_nodes.plan import Activity
+from lupex_nodes.plan import Activity, target_of
+from lupex_nodes.plan_conditions import Conditions, Unmet
 
 
 class Conductor(Protocol):
@@ -27,48 +28,99 @@ class Conductor(Protocol):
     def completion(self, command_id: str) -> tuple[bool, str] | None:
         """Return how a command ended, None while it runs."""
 
+    def unmet(self, conditions: Conditions | None) -> Unmet | None:
+        """Return the first condition that does not hold."""
+
+    def look_again(self, at: int) -> None:
+        """Ask for a tick of the tree at this time at the latest."""
+
+    def activity_waits(self, activity: Activity, reason: str) -> None:
+        """Take note that an activity waits for its conditions."""
+
     def activity_started(self, activity: Activity) -> None:
         """Take note of a start."""
 
     def activity_ended(self, activity: Activity, success: bool, reason: str, cause: str) -> None:
-        """Take note of an end; ``cause`` is "", "refused", "failed" or "time"."""
+        """Take note of an end.
+
+        ``cause`` is "", "refused", "failed", "time", or the group of the condition that failed.
+        """
 
 
 class Carry(Behaviour):
-    """One activity: sends its command and waits for the completion, or just waits."""
+    """One activity: waits for its conditions, sends its command and awaits the completion."""
 
     def __init__(self, activity: Activity, conductor: Conductor) -> None:
         super().__init__(activity.activity)
         self.activity = activity
         self.conductor = conductor
         self._call: Call | None = None
-        self._started = 0
+        self._begun = False
+        self._since = 0
 
     def initialise(self) -> None:
         """Start or start again."""
-        self._started = self.conductor.now
-        self.conductor.activity_started(self.activity)
+        self._begun = False
         self._call = None
-        if self.activity.command:
-            unit, name = self.activity.target
-            self._call = self.conductor.call(unit, name, **self.activity.arguments)
+        self._since = self.conductor.now
 
     def update(self) -> Status:
-        """Look whether it has ended."""
-        spent_s = (self.conductor.now - self._started) / SECOND
+        """Look whether it may start, or has ended."""
+        return self._carry() if self._begun else self._await()
+
+    def _await(self) -> Status:
+        activity, conductor = self.activity, self.conductor
+        unmet = conductor.unmet(activity.when)
+        if unmet is None:
+            self._begun = True
+            self._since = conductor.now
+            conductor.activity_started(activity)
+            if activity.command:
+                unit, name = activity.target
+                self._call = conductor.call(unit, name, **activity.arguments)
+            return self._carry()
+        limit_s = activity.when_timeout_s
+        if limit_s is not None and self._spent_s() > limit_s:
+            reason = f"it waited {limit_s:g} s in vain: {unmet.sentence}"
+            return self._end(False, reason, unmet.group)
+        conductor.activity_waits(activity, unmet.sentence)
+        return Status.RUNNING
+
+    def _carry(self) -> Status:
+        activity, conductor = self.activity, self.conductor
+        unmet = conductor.unmet(activity.keep)
+        if unmet is not None:
+            self._stop()
+            return self._end(False, f"it was ended because {unmet.sentence}", unmet.group)
         if self._call is None:
-            done = self.conductor.now - self._started >= seconds(self.activity.wait_s or 0.0)
-            return self._end(True) if done else Status.RUNNING
+            until = self._since + seconds(activity.wait_s or 0.0)
+            if conductor.now >= until:
+                return self._end(True)
+            conductor.look_again(until)
+            return Status.RUNNING
         if self._call.done and not self._call.accepted:
             return self._end(False, self._call.reason, "refused")
-        ended = self.conductor.completion(self._call.command_id) if self._call.done else None
+        ended = conductor.completion(self._call.command_id) if self._call.done else None
         if ended is not None:
             success, reason = ended
             return self._end(success, reason, "" if success else "failed")
-        limit_s = self.activity.timeout_s
-        if limit_s is not None and spent_s > limit_s:
-            return self._end(False, f"it did not end within {limit_s:g} s", "time")
+        limit_s = activity.timeout_s
+        if limit_s is not None:
+            if self._spent_s() > limit_s:
+                self._stop()
+                return self._end(False, f"it did not end within {limit_s:g} s", "time")
+            conductor.look_again(self._since + seconds(limit_s) + SECOND)
+        if not self._call.done:
+            conductor.look_again(conductor.now + SECOND)
         return Status.RUNNING
+
+    def _spent_s(self) -> float:
+        return (self.conductor.now - self._since) / SECOND
+
+    def _stop(self) -> None:
+        if self.activity.stop:
+            unit, name = target_of(self.activity.stop)
+            self.conductor.call(unit, name)
 
     def _end(self, success: bool, reason: str = "", cause: str = "") -> Status:
         self.conductor.activity_ended(self.activity, success, reason, cause)

@@ -7,7 +7,7 @@ from unit_bench import Bench
 
 from lupex_nodes.bus.messages import values_of
 from lupex_nodes.bus.ports import Qos
-from lupex_nodes.rover.records import PLAN
+from lupex_nodes.rover.records import PLAN, SKY
 
 UNITS = ("executive", "power", "neutron_spectrometer", "navigation")
 SHORT = {"autostart": True, "start_delay_s": 0.0}
@@ -128,3 +128,91 @@ def test_commands_of_others_do_not_disturb(bench):
     flight.run(20)
     assert outcome(flight)["outcome"] == "complete"
     assert Qos.COMMAND.depth < 200
+
+
+def tell_sky(flight, lit_for_s=0.0, earth_for_s=0.0):
+    row = (0.0, 1.0, float(lit_for_s > 0), lit_for_s, 0.0, int(earth_for_s > 0), earth_for_s)
+    flight.bus.publish("rover/navigation/sky", Qos.STATE, SKY.message(flight.bus.now, [row]))
+
+
+def conditional(tmp_path, activity, **parameters):
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump({"plan": [{"activity": "a", "wait_s": 1.0, **activity}]}))
+    return Bench("executive", "power", executive={"plan": str(path), **SHORT, **parameters})
+
+
+def test_an_activity_waits_for_light_and_says_so(tmp_path):
+    flight = conditional(tmp_path, {"when": {"lit_for_s": 3600.0}}).run(30)
+    tell_sky(flight, lit_for_s=3000.0)
+    flight.run(100)
+    assert flight.events().count("ACTIVITY_WAITS") == 1
+    assert "ACTIVITY_STARTED" not in flight.events()
+    tell_sky(flight, lit_for_s=4000.0)
+    assert outcome(flight.run(30))["outcome"] == "complete"
+
+
+def test_the_forecast_of_light_runs_down_while_nobody_renews_it(tmp_path):
+    flight = conditional(tmp_path, {"when": {"lit_for_s": 900.0, "state_of_charge": 0.9}}).run(5)
+    tell_sky(flight, lit_for_s=1000.0)
+    flight.run(200)
+    flight.unit("power").state_of_charge = 0.95
+    flight.run(60)
+    assert "ACTIVITY_STARTED" not in flight.events()
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ({"lit_for_s": 60.0}, "energy"),
+        ({"state_of_charge": 1.0}, "energy"),
+        ({"battery_above_c": 90.0}, "thermal"),
+        ({"box_above_c": 90.0}, "thermal"),
+        ({"earth_for_s": 60.0}, "communication"),
+    ],
+)
+def test_who_waits_in_vain_names_the_outcome(tmp_path, when, expected):
+    flight = conditional(tmp_path, {"when": when, "when_timeout_s": 60.0}).run(100)
+    assert outcome(flight)["outcome"] == expected
+    assert "in vain" in outcome(flight)["cause"]
+
+
+def test_ignored_conditions_are_not_waited_for(tmp_path):
+    activity = {"when": {"lit_for_s": 60.0, "earth_for_s": 60.0}}
+    flight = conditional(tmp_path, activity, ignored_conditions=["light", "earth"]).run(30)
+    assert outcome(flight)["outcome"] == "complete"
+
+
+def test_an_activity_ends_when_what_it_must_keep_is_gone(bench):
+    flight = bench([
+        {"activity": "a", "command": "neutron_spectrometer/calibrate",
+         "arguments": {"duration_s": 600}, "keep": {"state_of_charge": 0.5},
+         "stop": "neutron_spectrometer/stop", "on_failure": "continue", "mandatory": False},
+        {"activity": "b", "wait_s": 1.0},
+    ]).run(30)  # fmt: skip
+    flight.unit("power").state_of_charge = 0.4
+    flight.run(30)
+    assert flight.reports("neutron_spectrometer: calibrate")[-1][:2] == ("completion", False)
+    assert outcome(flight)["outcome"] == "complete"
+
+
+def test_a_battery_below_its_reserve_ends_the_plan_at_once(bench):
+    flight = bench([{"activity": "a", "wait_s": 1000.0}]).run(30)
+    flight.unit("power").state_of_charge = 0.15
+    assert outcome(flight.run(30))["outcome"] == "energy"
+
+
+def test_a_plan_goes_on_after_its_computer_was_off(bench):
+    flight = bench([{"activity": name, "wait_s": 40.0} for name in "abc"]).run(60)
+    assert flight.events().count("ACTIVITY_STARTED") == 2
+    flight.bus.request("executive", "reset")
+    flight.run(20)
+    assert "PLAN_RESUMED" in flight.events()
+    started = [values_of(m.status[0])["activity"] for _, m in flight.log["events"]
+               if m.status[0].name == "executive: ACTIVITY_STARTED"]  # fmt: skip
+    assert started == ["a", "b", "b"], "what was cut short starts again, what was over does not"
+    flight.run(120)
+    assert outcome(flight)["outcome"] == "complete"
+    flight.bus.request("executive", "reset")
+    flight.run(60)
+    assert flight.unit("executive").mode == "complete"
+    assert flight.events().count("PLAN_COMPLETE") == 1
