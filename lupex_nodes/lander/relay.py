@@ -58,7 +58,7 @@ class Relay(Unit):
         power_w: float = parameter(25.0, "taken", "W", ge=0.0, assumed=True)
 
     kind = Kind.HARDWARE
-    period_s = 5.0
+    period_s = 10.0
     modes = {"storing": ("forwarding",), "forwarding": ("storing",)}
     telemetry = Input(DIAGNOSTICS, DiagnosticArray, queue=1000)
     vehicle = Input("world/vehicle/odometry", Odometry)

@@ -34,7 +34,7 @@ def test_the_leakage_sampled_on_rings_is_the_footprint_integral(distance_m):
     patch = {f"patch_{axis}_{end}_m": v for axis, v in (("x", 60.0), ("y", 5.0))
              for end in ("min", "max")}  # fmt: skip
     start = {"start_x_m": 60.0 + distance_m, "start_y_m": 5.0, "start_position_sigma_m": 0.0}
-    bench = Bench(*UNITS, subsurface=patch, vehicle=start).run(5)
+    bench = Bench(*UNITS, subsurface=patch, vehicle=start).run(15)
     truth = bench.last("world/truth", TRUTH)
     wet = epithermal_ratio(
         truth.content_wt_percent, truth.cover_g_cm2, truth.k_e, truth.lambda_e_g_cm2
