@@ -39,7 +39,7 @@ _MOST_POINTS = 1200
 _MOST_SEGMENTS = 700
 # Counting statistics need about this many epithermal counts for a colour to mean something.
 _COUNTS_A_COLOUR = 400.0
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans"],
     "font.size": 9.0,
@@ -73,11 +73,11 @@ def track_map(tables: Tables, known: Mapping[str, Any]) -> str | None:
     counts = tables.record(COUNTS)
     if (x is None or y is None) and counts is None:
         return None
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.1, 5.2), layout="constrained")
         axes = figure.add_subplot()
         if x is not None and y is not None:
-            kept = _kept(len(x.values), _MOST_POINTS)
+            kept = sampled(len(x.values), _MOST_POINTS)
             axes.plot(
                 x.values[kept], y.values[kept], color="#c3c9d1", lw=1.0, zorder=1, label="track"
             )
@@ -103,7 +103,7 @@ def track_map(tables: Tables, known: Mapping[str, Any]) -> str | None:
         axes.legend(
             loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=5, columnspacing=1.3
         )
-        return _svg(figure)
+        return svg(figure)
 
 
 def _estimated_disc(axes: Axes, deposit: Any) -> None:
@@ -162,10 +162,10 @@ def water_over_time(tables: Tables, known: Mapping[str, Any]) -> str | None:
     if record is None:
         return None
     names = record.rows.dtype.names or ()
-    kept = _kept(len(record.rows), _MOST_POINTS)
+    kept = sampled(len(record.rows), _MOST_POINTS)
     time_s, unit = _clock(record.time_s[kept], tables.duration_s)
     value = record.rows["apparent_water_wt_percent"][kept].astype(float)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.1, 2.5), layout="constrained")
         axes = figure.add_subplot()
         if "standard_error_wt_percent" in names:
@@ -182,7 +182,7 @@ def water_over_time(tables: Tables, known: Mapping[str, Any]) -> str | None:
         axes.set_ylabel("Apparent water (wt%)")
         axes.set_xlabel(f"Mission time ({unit})")
         axes.legend(loc="upper left", ncols=3)
-        return _svg(figure)
+        return svg(figure)
 
 
 def water_result(tables: Tables, known: Mapping[str, Any]) -> str | None:
@@ -192,14 +192,14 @@ def water_result(tables: Tables, known: Mapping[str, Any]) -> str | None:
         return None
     deposit = record.rows[-1]
     possible = tables.record(POSSIBILITIES)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         panels = 2 if possible is not None else 1
         figure = Figure(figsize=(7.1, 2.9 if panels == 2 else 1.8), layout="constrained")
         left = figure.add_subplot(1, panels, 1)
         _estimate_against_truth(left, deposit, true_water_wt_percent(known))
         if possible is not None:
             _possible_set(figure, figure.add_subplot(1, 2, 2), possible.rows, known)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _estimate_against_truth(axes: Axes, deposit: Any, true: float | None) -> None:
@@ -314,7 +314,7 @@ def power(tables: Tables) -> str | None:
     shown = [(label, lines) for label, lines in shown if lines]
     if not shown:
         return None
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         heights = [1.7 if len(lines) > 1 else 1.0 for _, lines in shown]
         figure = Figure(figsize=(7.1, 0.6 + 1.15 * sum(heights)), layout="constrained")
         grid = figure.subplots(
@@ -323,7 +323,7 @@ def power(tables: Tables) -> str | None:
         for axes, (label, lines) in zip(grid[:, 0], shown, strict=True):
             for name, series, colour, factor in lines:
                 assert series is not None
-                kept = _kept(len(series.values), _MOST_POINTS)
+                kept = sampled(len(series.values), _MOST_POINTS)
                 time_s, unit = _clock(series.time_s[kept], tables.duration_s)
                 axes.plot(time_s, factor * series.values[kept], color=colour, label=name)
             axes.set_ylabel(label)
@@ -334,7 +334,7 @@ def power(tables: Tables) -> str | None:
                 axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderpad=0.1)
         axes.set_xlabel(f"Mission time ({unit})")
         figure.align_ylabels()
-        return _svg(figure)
+        return svg(figure)
 
 
 def timeline(tables: Tables, findings: Sequence[Finding]) -> str | None:
@@ -349,7 +349,7 @@ def timeline(tables: Tables, findings: Sequence[Finding]) -> str | None:
         return None
     lane = {unit: index for index, unit in enumerate(units)}
     scale, unit_name = _time_scale(tables.duration_s)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.1, 1.0 + 0.33 * len(units)), layout="constrained")
         axes = figure.add_subplot()
         length = max(tables.duration_s, 1.0) * scale
@@ -405,7 +405,7 @@ def timeline(tables: Tables, findings: Sequence[Finding]) -> str | None:
         axes.set_ylim(len(units) - 0.5, -0.5)
         axes.set_xlabel(f"Mission time ({unit_name})")
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, borderpad=0.1)
-        return _svg(figure)
+        return svg(figure)
 
 
 def command_spans(tables: Tables) -> list[tuple[str, str, float, float, bool]]:
@@ -450,13 +450,14 @@ def _clock(time_s: NDArray[np.float64], duration_s: float) -> tuple[NDArray[np.f
     return time_s * scale, unit
 
 
-def _kept(count: int, most: int) -> NDArray[np.intp]:
+def sampled(count: int, most: int) -> NDArray[np.intp]:
+    """Return at most `most` indices, spread evenly over `count`."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG for the page; the same figure gives the same text."""
     text = StringIO()
-    # Without a date the same bag gives the same report.
     figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]

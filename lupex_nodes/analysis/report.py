@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from lupex_nodes.analysis import plots
+from lupex_nodes.analysis import driving_plots, plots
 from lupex_nodes.analysis.detectors import find
 from lupex_nodes.analysis.findings import Finding
 from lupex_nodes.analysis.summary import summary, truth
@@ -48,6 +48,8 @@ def report_html(tables: Tables, findings: Sequence[Finding], run_facts: Mapping[
         "map": plots.track_map(tables, known),
         "water_time": plots.water_over_time(tables, known),
         "water": plots.water_result(tables, known),
+        "slip": driving_plots.slip_against_slope(tables),
+        "legs": driving_plots.leg_energy(tables),
         "power": plots.power(tables),
         "timeline": plots.timeline(tables, findings),
     }

@@ -19,6 +19,8 @@ ESTIMATED_ODOMETRY = "rover/odometry"
 TRUE_ODOMETRY = "world/vehicle/odometry"
 BATTERY = "rover/power/battery"
 DEPOSIT = "payload/neutron_spectrometer/deposit"
+LEG = "rover/navigation/leg"
+MOBILITY = "rover/mobility/state"
 
 
 def summary(bag: Tables | Bag | Path | str, run_facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def summary(bag: Tables | Bag | Path | str, run_facts: Mapping[str, Any]) -> dic
         "messages": tables.message_count,
         "messages_per_s": tables.message_count / wall_time_s if wall_time_s else None,
         "distance_m": distance_m(tables),
+        "tip_over": any(event.name == "TIPPED_OVER" for event in tables.events),
         "battery_min_fraction": _least(fraction),
         "water": water(tables),
     }
@@ -45,7 +48,13 @@ def summary(bag: Tables | Bag | Path | str, run_facts: Mapping[str, Any]) -> dic
 
 
 def distance_m(tables: Tables) -> float | None:
-    """Return the distance driven: the true one if the bag has it, else the estimate's length."""
+    """Return the length of the planned legs that were driven to their end.
+
+    Of a bag without legs, the distance driven: the true one if it has it, else the estimate's.
+    """
+    legs = tables.record(LEG)
+    if legs is not None:
+        return float(np.sum(legs.rows["length_m"][legs.rows["reached"] == 1]))
     for topic in (TRUE_ODOMETRY, ESTIMATED_ODOMETRY):
         x = tables.series(topic, "pose.pose.position.x")
         y = tables.series(topic, "pose.pose.position.y")

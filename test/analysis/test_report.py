@@ -26,7 +26,7 @@ HEADLESS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SECTIONS = ["Where it drove", "Water", "Power", "Findings", "Events and commands", "Bus"]
+SECTIONS = ["Where it drove", "Water", "Power and heat", "Findings", "Events and commands", "Bus"]
 
 
 class Outside(HTMLParser):
