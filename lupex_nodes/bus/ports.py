@@ -99,7 +99,7 @@ class InPort:
     time: int | None = None
     values: dict[str, Any] = field(default_factory=dict)
     overflows: int = 0
-    _queue: deque[Any] = field(default_factory=deque)
+    _queue: deque[tuple[str, Any]] = field(default_factory=deque)
 
     def deliver(self, message: Any, time: int, source: str) -> bool:
         """Take a message published at ``time`` (ns); return False when the queue is full."""
@@ -109,7 +109,7 @@ class InPort:
             self.values[source] = message
         if not self.spec.queue:
             return True
-        self._queue.append(message)
+        self._queue.append((source, message))
         if len(self._queue) > self.spec.queue:
             self._queue.popleft()
             self.overflows += 1
@@ -118,6 +118,13 @@ class InPort:
 
     def drain(self) -> list[Any]:
         """Take every message that came since the last call, oldest first."""
+        return [message for _, message in self.drain_with_sources()]
+
+    def drain_with_sources(self) -> list[tuple[str, Any]]:
+        """Take every message that came since the last call with who published it.
+
+        Who is not a unit of the system is called ``outside``.
+        """
         messages = list(self._queue)
         self._queue.clear()
         return messages

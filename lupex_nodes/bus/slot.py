@@ -176,6 +176,7 @@ class Slot:
             call=self.calls.append,
             finish=self._finish,
             progress=self._progress,
+            report=self._report_message,
             memory=self._memory,
         )
         self._failure = ""
@@ -481,6 +482,18 @@ class Slot:
         self._report(
             p.command.name, p.command_id, p.source, stage, success, reason, p.progress, p.values
         )
+
+    def _report_message(
+        self,
+        name: str,
+        source: str,
+        stage: Stage,
+        success: bool,
+        reason: str,
+        progress: float,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        self._report(name, "", source, stage, success, reason, progress, arguments)
 
     def _report(
         self,

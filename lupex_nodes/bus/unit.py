@@ -15,7 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
-from lupex_nodes.bus.commands import Call, Command, CommandFailed
+from lupex_nodes.bus.commands import Call, Command, CommandFailed, Stage
 from lupex_nodes.bus.messages import OK, WARN
 from lupex_nodes.bus.parameters import Degradation, Parameters
 from lupex_nodes.bus.ports import InPort, Input, OutPort, Output
@@ -52,6 +52,7 @@ class Context:
     call: Callable[[Call], None]
     finish: Callable[[bool, str], None]
     progress: Callable[[float], None]
+    report: Callable[..., None]
     memory: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, list[InPort]] = field(default_factory=dict)
 
@@ -127,6 +128,19 @@ class Unit:
     def finish_command(self, success: bool = True, reason: str = "") -> None:
         """End the running command."""
         self.context.finish(success, reason)
+
+    def report(
+        self,
+        name: str,
+        source: str,
+        stage: Stage,
+        success: bool = True,
+        reason: str = "",
+        progress: float = 0.0,
+        **arguments: Any,
+    ) -> None:
+        """Report what came as a message as commands are reported, such as goals from rviz."""
+        self.context.report(name, source, stage, success, reason, progress, arguments)
 
     def report_progress(self, fraction: float) -> None:
         """Report the running command's progress, 0 to 1; the host limits it to once a second."""

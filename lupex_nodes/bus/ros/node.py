@@ -34,6 +34,7 @@ from lupex_nodes.bus.ros.interfaces import (
 )
 from lupex_nodes.bus.ros.spinning import guarded
 from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS, Place, Slot, State
+from lupex_nodes.bus.stamps import from_stamp
 
 SHARED = {DIAGNOSTICS: Qos.TELEMETRY, EVENTS: Qos.COMMAND, COMMANDS: Qos.COMMAND}
 
@@ -54,11 +55,23 @@ class Arrivals:
         """Return how many announced messages have not come."""
         if not self.port.qos.reliable:
             return 0
-        return self.announced - self.taken - len(self.queue)
+        return self.due() - len(self.queue)
+
+    def due(self) -> int:
+        """Return how many messages units have announced that were not taken."""
+        return self.announced - self.taken
+
+    def has_strangers(self) -> bool:
+        """Return whether somebody outside the system publishes here, too."""
+        return (
+            self.in_step
+            and self.port.qos.reliable
+            and self.subscription.get_publisher_count() > len(self.publishers)
+        )
 
     def take(self) -> list[Any]:
         """Take what was published before this tick; the rest belongs to later ticks."""
-        count = self.announced - self.taken
+        count = self.due()
         if count < len(self.queue) and self._counted():
             messages = [self.queue.popleft() for _ in range(count)]
         else:
@@ -82,13 +95,18 @@ class Arrivals:
             self.in_step
             and self.publishers
             and self.port.qos.reliable
-            and self.subscription.get_publisher_count() <= len(self.publishers)
+            and not self.has_strangers()
         )
 
 
 def _unit_of(message: Any) -> str:
     status = getattr(message, "status", None)
     return status[0].hardware_id if status else ""
+
+
+def _stamped(message: Any, time: int) -> bool:
+    header = getattr(message, "header", None)
+    return header is not None and from_stamp(header.stamp) == time
 
 
 class UnitNode(LifecycleNode):
@@ -298,8 +316,13 @@ class UnitNode(LifecycleNode):
             if not arrivals.queue:
                 continue
             single = arrivals.publishers[0] if len(arrivals.publishers) == 1 else ""
+            announced = arrivals.due()
+            strangers = single and len(arrivals.queue) > announced and arrivals.has_strangers()
             for message in arrivals.take():
                 source = single or _unit_of(message) or "outside"
+                # units announce what they publish and stamp it with their tick
+                if strangers and not (announced and _stamped(message, published)):
+                    source = "outside"
                 self.slot.deliver(topic, arrivals.port.qos, message, published, source)
 
     def step(self, now: int) -> None:
