@@ -1,0 +1,436 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way to a goal over an uplinked map: cheapest in energy, light and Earth, in time.
+
+A directed graph over a grid whose first axis is the line from start to goal, so that a straight
+way is a way of the grid. Each cell knows whether it is dark when the rover would come by; the
+cheapest way (Dijkstra 1959) is then pulled straight wherever a straight line costs hardly more.
+Later departures are tried as long as waiting can pay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
+
+from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.stamps import SECOND
+from lupex_nodes.models.site_terrain import SiteTerrain
+from lupex_nodes.models.traverse_energy import TraverseEnergy
+
+Point = tuple[float, float]
+#: A place that turned out impassable: east, north and radius, metres.
+Mark = tuple[float, float, float]
+
+_MARGIN_CELLS = (12, 35)
+_WIDER_CELLS = 90
+_SAMPLE_M = 2.5
+_DEPARTURE_STEP_S = 3600.0
+_DARK_AVERSION = (1.0, 10.0)
+#: Steps between cells with the cells they pass, as (rows, columns); each is used both ways.
+_STEPS: tuple[tuple[tuple[int, int], tuple[tuple[int, int], ...]], ...] = (
+    ((0, 1), ()),
+    ((1, 0), ()),
+    ((1, 1), ((0, 1), (1, 0))),
+    ((1, -1), ((0, -1), (1, 0))),
+    ((1, 2), ((0, 1), (1, 1))),
+    ((1, -2), ((0, -1), (1, -1))),
+    ((2, 1), ((1, 0), (1, 1))),
+    ((2, -1), ((1, 0), (1, -1))),
+)
+
+
+class NoPath(Exception):
+    """There is no way to a goal; the text is the reason as one clause."""
+
+
+class Sky(Protocol):
+    """What is expected of Sun and Earth at places and times (ns), arrays of one shape."""
+
+    def dark(self, x_m: np.ndarray, y_m: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Return where less than half the Sun's disc will be in sight."""
+
+    def silent(self, x_m: np.ndarray, y_m: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Return where the Earth will not be in sight."""
+
+
+class PlanningParameters(Parameters):
+    """What a way costs; everything but energy as the power that is worth the same."""
+
+    cell_m: float = parameter(5.0, "of the planning grid", "m", ge=1.0, le=50.0)
+    cell_far_m: float = parameter(
+        10.0, "of the planning grid for goals beyond far_m", "m", ge=1.0, le=100.0
+    )
+    far_m: float = parameter(600.0, "where the planning grid gets coarser", "m", ge=10.0)
+    under_way_w: float = parameter(
+        90.0, "power of the rover without its drive", "W", ge=0.0, assumed=True
+    )
+    dark_w: float = parameter(
+        300.0, "worth of light while driving: what darkness costs", "W", ge=0.0, assumed=True
+    )
+    no_earth_w: float = parameter(
+        20.0, "worth of being in contact while driving", "W", ge=0.0, assumed=True
+    )
+    slope_plan_deg: float = parameter(15.0, "steeper ground is avoided", "deg", ge=1.0, le=25.0)
+    slope_limit_deg: float = parameter(
+        20.0, "steeper ground is never planned", "deg", ge=1.0, le=25.0
+    )
+    steep_j_m_deg: float = parameter(
+        400.0, "energy that a metre is worth per degree beyond slope_plan_deg", "J/m/deg", ge=0.0,
+        assumed=True,
+    )  # fmt: skip
+    detour_gain: float = parameter(
+        0.05, "a bend must save this part of the cost, else the way goes straight", ge=0.0, le=1.0
+    )
+
+
+class Way(NamedTuple):
+    """A way to a goal: corners (n, 2) in the map frame, when to leave, and what is expected.
+
+    `energy_j` is that of the drive, `cost_j` all that was weighed, waiting included.
+    """
+
+    corners_m: np.ndarray
+    depart: int
+    length_m: float
+    energy_j: float
+    drive_s: float
+    dark_m: float
+    cost_j: float
+
+
+class Grid:
+    """Cells along the line from start to goal, and what the map says of them.
+
+    Arrays have shape (rows, columns): columns along the line, rows to its left.
+    """
+
+    def __init__(
+        self,
+        ground: SiteTerrain,
+        start: Point,
+        goal: Point,
+        cell_m: float,
+        margin: int | None,
+        marks: Iterable[Mark],
+        p: PlanningParameters,
+    ) -> None:
+        dx, dy = goal[0] - start[0], goal[1] - start[1]
+        length_m = math.hypot(dx, dy)
+        count = max(1, round(length_m / cell_m))
+        self.pitch_m = length_m / count
+        if margin is None:
+            margin = min(max(count // 3, _MARGIN_CELLS[0]), _MARGIN_CELLS[1])
+        self.shape = (2 * margin + 1, count + 2 * margin + 1)
+        self.start, self.goal = (margin, margin), (margin, margin + count)
+        self.origin, self.axis = start, (dx / length_m, dy / length_m)
+        self.x_m, self.y_m = self.places(*np.indices(self.shape, float))
+        self.height_m, east, north = ground.surface(self.x_m, self.y_m)
+        c, s = self.axis
+        self.rise, self.rise_left = c * east + s * north, c * north - s * east
+        self.slope_deg = np.degrees(np.arctan(np.hypot(east, north)))
+        self.steep_deg = np.maximum(self.slope_deg - p.slope_plan_deg, 0.0)
+        self.closed = self.slope_deg > p.slope_limit_deg
+        self.closed |= ~ground.levels[0].within(self.x_m, self.y_m)
+        for x, y, radius in marks:
+            self.closed |= np.hypot(self.x_m - x, self.y_m - y) < max(radius, 0.6 * self.pitch_m)
+        # where the rover stands it can stand
+        self.closed[self.start] = False
+
+    def places(self, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return map coordinates of grid coordinates."""
+        along, left = (column - self.start[1]) * self.pitch_m, (row - self.start[0]) * self.pitch_m
+        c, s = self.axis
+        return self.origin[0] + c * along - s * left, self.origin[1] + s * along + c * left
+
+
+class PathPlanner:
+    """Finds ways over a ground that a map shows, under a sky that is forecast."""
+
+    def __init__(self, ground: SiteTerrain, p: PlanningParameters, sky: Sky | None = None) -> None:
+        self.ground, self.p, self.sky = ground, p, sky
+        self.grid: Grid | None = None
+
+    def plan(
+        self,
+        start: Point,
+        goal: Point,
+        now: int,
+        drive: TraverseEnergy,
+        *,
+        marks: Sequence[Mark] = (),
+        dark_max_m: float = math.inf,
+        wait_max_s: float = 0.0,
+    ) -> Way:
+        """Return the cheapest way that keeps to the limits, or raise NoPath with the reason."""
+        for x, y in (start, goal):
+            if not self.ground.contains(x, y):
+                raise NoPath(f"({x:.1f}, {y:.1f}) m is off the map")
+        length_m = math.dist(start, goal)
+        if length_m < 1.0:
+            corners = np.array([start, goal])
+            return self._way(corners, now, drive, 0.0)
+        cell_m = self.p.cell_m if length_m <= self.p.far_m else self.p.cell_far_m
+        search = None
+        for margin in (None, _WIDER_CELLS):
+            grid = Grid(self.ground, start, goal, cell_m, margin, marks, self.p)
+            if grid.closed[grid.goal]:
+                raise NoPath(self._why_closed(grid))
+            search = _Search(grid, drive, self.p)
+            if search.reaches_goal:
+                break
+        self.grid = grid
+        if not search or not search.reaches_goal:
+            raise NoPath(
+                f"no way to ({goal[0]:.1f}, {goal[1]:.1f}) m keeps to slopes under "
+                f"{self.p.slope_limit_deg:g} deg and around what is blocked"
+            )
+        return self._best_departure(search, now, drive, dark_max_m, wait_max_s)
+
+    def _best_departure(
+        self, search: _Search, now: int, drive: TraverseEnergy, dark_max_m: float, wait_s: float
+    ) -> Way:
+        best: Way | None = None
+        darkest_m = math.inf
+        for offset_s in np.arange(0.0, wait_s + 1.0, _DEPARTURE_STEP_S).tolist():
+            waiting_j = offset_s * self.p.under_way_w
+            if best and waiting_j + search.least_cost_j >= best.cost_j:
+                break
+            depart = now + round(offset_s * SECOND)
+            for way in self._ways(search, depart, drive, waiting_j):
+                darkest_m = min(darkest_m, way.dark_m)
+                if way.dark_m <= dark_max_m:
+                    if best is None or way.cost_j < best.cost_j:
+                        best = way
+                    break
+        if best is None:
+            when = f" within {wait_s / 3600.0:.0f} h" if wait_s >= 3600.0 else ""
+            raise NoPath(
+                f"at least {darkest_m:.0f} m of the way are dark{when}, and the limit is "
+                f"{dark_max_m:.0f} m"
+            )
+        return best
+
+    def _ways(
+        self, search: _Search, depart: int, drive: TraverseEnergy, waiting_j: float
+    ) -> Iterator[Way]:
+        """Give the way as weighed, then one that shuns the dark more."""
+        grid = search.grid
+        dark = silent = None
+        if self.sky:
+            at = depart + (search.arrival_s * SECOND).astype(np.int64)
+            # light changes little from cell to cell: every other one is asked
+            dark = _at_every_other(self.sky.dark, grid, at)
+            silent = _at_every_other(self.sky.silent, grid, at)
+        for aversion in _DARK_AVERSION:
+            extra_w = np.zeros(grid.shape)
+            if dark is not None and silent is not None:
+                extra_w = aversion * self.p.dark_w * dark + self.p.no_earth_w * silent
+            cells = search.cheapest(extra_w)
+            corners = np.column_stack(grid.places(*cells.T.astype(float)))
+            way = self._way(corners, depart, drive, waiting_j)
+            yield way
+            if way.dark_m == 0.0:
+                return
+
+    def _way(
+        self, corners_m: np.ndarray, depart: int, drive: TraverseEnergy, waiting_j: float
+    ) -> Way:
+        """Say what the way is expected to take, sampled finer than the grid."""
+        x, y, heading, way_m = _sampled(corners_m)
+        _, east, north = self.ground.surface(x, y)
+        climb = np.degrees(np.arctan(np.cos(heading) * east + np.sin(heading) * north))
+        cross = np.degrees(np.arctan(np.cos(heading) * north - np.sin(heading) * east))
+        way_m = way_m / np.cos(np.radians(climb))
+        energy_j = way_m * drive.joule_per_m(climb, cross)
+        drive_s = way_m * drive.seconds_per_m(climb, cross)
+        steep_deg = np.maximum(np.degrees(np.arctan(np.hypot(east, north))) - self.p.slope_plan_deg,
+                               0.0)  # fmt: skip
+        cost_j = energy_j + drive_s * self.p.under_way_w + way_m * steep_deg * self.p.steep_j_m_deg
+        dark = np.zeros(x.shape, bool)
+        if self.sky:
+            at = depart + (np.cumsum(drive_s) * SECOND).astype(np.int64)
+            dark = self.sky.dark(x, y, at)
+            cost_j += drive_s * self.p.dark_w * dark
+            cost_j += drive_s * self.p.no_earth_w * self.sky.silent(x, y, at)
+        return Way(
+            corners_m,
+            depart,
+            float(way_m.sum()),
+            float(energy_j.sum()),
+            float(drive_s.sum()),
+            float(way_m[dark].sum()),
+            float(cost_j.sum()) + waiting_j,
+        )
+
+    def _why_closed(self, grid: Grid) -> str:
+        x, y = float(grid.x_m[grid.goal]), float(grid.y_m[grid.goal])
+        slope_deg = float(grid.slope_deg[grid.goal])
+        if slope_deg > self.p.slope_limit_deg:
+            return (
+                f"the goal ({x:.1f}, {y:.1f}) m lies on a slope of {slope_deg:.0f} deg, and "
+                f"{self.p.slope_limit_deg:g} deg is the limit"
+            )
+        return f"the goal ({x:.1f}, {y:.1f}) m lies where the rover was blocked"
+
+
+class _Search:
+    """The graph of a grid's cells and the cheapest way through it."""
+
+    def __init__(self, grid: Grid, drive: TraverseEnergy, p: PlanningParameters) -> None:
+        self.grid, self.drive, self.p = grid, drive, p
+        number = np.arange(grid.x_m.size).reshape(grid.shape)
+        starts, ends, costs, times = [], [], [], []
+        for step, passed in _STEPS:
+            here, there = _pairs(grid.shape, step)
+            free = ~(grid.closed[here] | grid.closed[there])
+            for way in passed:
+                free &= ~grid.closed[_shifted(here, way)]
+            for a, b, sign in ((here, there, 1.0), (there, here, -1.0)):
+                cost, time_s = self._edges(a, b, step, sign)
+                starts.append(number[a][free])
+                ends.append(number[b][free])
+                costs.append(cost[free])
+                times.append(time_s[free])
+        start, end = np.concatenate(starts), np.concatenate(ends)
+        order = np.lexsort((end, start))
+        self._end, self._start = end[order], start[order]
+        self._first = np.searchsorted(self._start, np.arange(number.size + 1))
+        self._cost_j = np.concatenate(costs)[order]
+        self._time_s = np.concatenate(times)[order]
+        self._from = int(number[grid.start])
+        self._to = int(number[grid.goal])
+        reach_j, self._before = self._run(self._cost_j)
+        self.least_cost_j = float(reach_j[self._to])
+        self.reaches_goal = math.isfinite(self.least_cost_j)
+        self._arrival_s: np.ndarray | None = None
+
+    @property
+    def arrival_s(self) -> np.ndarray:
+        """How long the quickest way to each cell takes; the longest one where there is none."""
+        if self._arrival_s is None:
+            time_s, _ = self._run(self._time_s)
+            longest = time_s[np.isfinite(time_s)].max()
+            self._arrival_s = np.minimum(time_s, longest).reshape(self.grid.shape)
+        return self._arrival_s
+
+    def cheapest(self, extra_w: np.ndarray) -> np.ndarray:
+        """Return the corners (n, 2), as (row, column), of the cheapest way when being in a cell
+        costs a power more.
+        """
+        before = self._before
+        if extra_w.any():
+            flat = extra_w.reshape(-1)
+            mean_w = 0.5 * (flat[self._start] + flat[self._end])
+            _, before = self._run(self._cost_j + self._time_s * mean_w)
+        cells = [self._to]
+        while cells[-1] != self._from:
+            cells.append(int(before[cells[-1]]))
+        path = np.column_stack(np.unravel_index(cells[::-1], self.grid.shape))
+        return self._pulled(path, extra_w)
+
+    def _run(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        size = self.grid.x_m.size
+        graph = csr_array((weights, self._end, self._first), shape=(size, size))
+        return dijkstra(graph, indices=self._from, return_predecessors=True)
+
+    def _edges(
+        self, here: tuple, there: tuple, step: tuple[int, int], sign: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Cost without light (J) and time (s) of one step from each cell."""
+        g, p = self.grid, self.p
+        level_m = g.pitch_m * math.hypot(*step)
+        gain_m = g.height_m[there] - g.height_m[here]
+        across, along = sign * step[0], sign * step[1]
+        norm = math.hypot(*step)
+        left = along * (g.rise_left[here] + g.rise_left[there])
+        left -= across * (g.rise[here] + g.rise[there])
+        climb_deg = np.degrees(np.arctan(gain_m / level_m))
+        cross_deg = np.degrees(np.arctan(0.5 * left / norm))
+        way_m = np.hypot(level_m, gain_m)
+        time_s = way_m * self.drive.seconds_per_m(climb_deg, cross_deg)
+        cost_j = way_m * self.drive.joule_per_m(climb_deg, cross_deg) + time_s * p.under_way_w
+        cost_j += way_m * p.steep_j_m_deg * 0.5 * (g.steep_deg[here] + g.steep_deg[there])
+        return cost_j, time_s
+
+    def _pulled(self, path: np.ndarray, extra_w: np.ndarray) -> np.ndarray:
+        """Leave out cells of a path wherever the straight line costs hardly more."""
+        path_cost = self._line_costs(path[:-1], path[1:], extra_w)
+        so_far = np.concatenate([[0.0], np.cumsum(path_cost)])
+        kept, last = [0], len(path) - 1
+        while kept[-1] < last:
+            i = kept[-1]
+            later = np.arange(i + 2, last + 1)
+            straight = self._line_costs(path[i : i + 1], path[later], extra_w)
+            allowed = (1.0 + self.p.detour_gain) * (so_far[later] - so_far[i])
+            good = later[straight <= allowed]
+            kept.append(int(good[-1]) if good.size else i + 1)
+        return path[kept]
+
+    def _line_costs(self, a: np.ndarray, b: np.ndarray, extra_w: np.ndarray) -> np.ndarray:
+        """Return the cost of straight lines between grid points, shapes (n, 2); inf if closed."""
+        if not len(b):
+            return np.zeros(0)
+        g, p = self.grid, self.p
+        vector = (b - a).astype(float)
+        length = np.hypot(*vector.T)
+        count = max(2, math.ceil(2.0 * float(length.max())))
+        part = (np.arange(count) + 0.5) / count
+        row = a[:, :1] + vector[:, :1] * part
+        column = a[:, 1:] + vector[:, 1:] * part
+        across, along = vector[:, :1] / length[:, None], vector[:, 1:] / length[:, None]
+        place = [row, column]
+        rise = map_coordinates(g.rise, place, order=1)
+        rise_left = map_coordinates(g.rise_left, place, order=1)
+        steep_deg = map_coordinates(g.steep_deg, place, order=1)
+        climb = along * rise + across * rise_left
+        climb_deg = np.degrees(np.arctan(climb))
+        cross_deg = np.degrees(np.arctan(along * rise_left - across * rise))
+        way_m = np.hypot(1.0, climb) * (g.pitch_m * length / count)[:, None]
+        time_s = way_m * self.drive.seconds_per_m(climb_deg, cross_deg)
+        cost_j = way_m * self.drive.joule_per_m(climb_deg, cross_deg)
+        cost_j += way_m * steep_deg * p.steep_j_m_deg
+        nearest = np.rint(row).astype(int), np.rint(column).astype(int)
+        cost_j += time_s * (p.under_way_w + extra_w[nearest])
+        total = cost_j.sum(axis=1)
+        total[g.closed[nearest].any(axis=1)] = math.inf
+        return total
+
+
+def _pairs(shape: tuple[int, int], step: tuple[int, int]) -> tuple[tuple, tuple]:
+    """Slices of all cells that have a cell one step on, and of those cells."""
+    here = tuple(slice(max(0, -d), n - max(0, d)) for n, d in zip(shape, step, strict=True))
+    return here, _shifted(here, step)
+
+
+def _shifted(cells: tuple, step: tuple[int, int]) -> tuple:
+    return tuple(slice(c.start + d, c.stop + d) for c, d in zip(cells, step, strict=True))
+
+
+def _sampled(corners_m: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return x, y, heading (rad) and length of evenly spaced pieces of each straight part."""
+    pieces = []
+    for a, b in zip(corners_m[:-1], corners_m[1:], strict=True):
+        length_m = math.dist(a, b)
+        count = max(1, math.ceil(length_m / _SAMPLE_M))
+        part = (np.arange(count) + 0.5)[:, None] / count
+        heading = math.atan2(b[1] - a[1], b[0] - a[0])
+        places = a + (b - a) * part
+        pieces.append(
+            np.column_stack(
+                [places, np.full(count, heading), np.full(count, length_m / count)]
+            )
+        )
+    return tuple(np.concatenate(pieces).T)
+
+
+def _at_every_other(ask: object, grid: Grid, at: np.ndarray) -> np.ndarray:
+    coarse = ask(grid.x_m[::2, ::2], grid.y_m[::2, ::2], at[::2, ::2])  # type: ignore[operator]
+    rows, columns = grid.shape
+    return coarse.repeat(2, axis=0).repeat(2, axis=1)[:rows, :columns]
+
