@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dry lunar regolith: density, permittivity, heat transport and temperature.
+"""Lunar regolith: density, permittivity and loss, heat transport, temperature, what ice changes.
 
 Thermal properties: Hayne et al. 2017, doi:10.1002/2017JE005387; heat capacity below 100 K: Biele et
-al. 2022, doi:10.1007/s10765-022-03046-5; density of cores and permittivity: Carrier, Olhoeft and
-Mendell 1991, Lunar Sourcebook ch. 9. Depths are in metres, 0 to 3; all take floats or arrays.
+al. 2022, doi:10.1007/s10765-022-03046-5; density of cores, permittivity and loss: Carrier, Olhoeft
+and Mendell 1991, Lunar Sourcebook ch. 9; heat in ice: Klinger 1981, doi:10.1016/0019-1035(81)
+90042-3. Depths are in metres, 0 to 3; all take floats or arrays.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import numpy as np
 STEFAN_BOLTZMANN_W_M2_K4 = 5.670374e-8
 GRAIN_DENSITY_KG_M3 = 3100.0
 INTERIOR_FLUX_W_M2 = 0.018
+ICE_DENSITY_KG_M3 = 920.0
+ICE_PERMITTIVITY = 3.1
 
 DENSITY_SURFACE_KG_M3 = 1100.0
 DENSITY_DEEP_KG_M3 = 1800.0
@@ -30,7 +33,7 @@ def density_hayne_kg_m3(
     depth_m: Value,
     surface_kg_m3: float = DENSITY_SURFACE_KG_M3,
     deep_kg_m3: float = DENSITY_DEEP_KG_M3,
-    scale_m: float = DENSITY_SCALE_M,
+    scale_m: Value = DENSITY_SCALE_M,
 ) -> Value:
     """Return the density that orbital temperatures ask for; scale 0.02 to 0.15 m over the Moon."""
     return deep_kg_m3 - (deep_kg_m3 - surface_kg_m3) * np.exp(-np.asarray(depth_m) / scale_m)
@@ -52,6 +55,39 @@ def permittivity(density_kg_m3: Value) -> Value:
     return 1.919 ** (density_kg_m3 / 1000.0)
 
 
+def loss_tangent(
+    density_kg_m3: Value, temperature_k: Value = 300.0, iron_titanium_percent: float = 5.0
+) -> Value:
+    """Return the loss tangent of dry soil at 1 GHz and above; 5 % FeO + TiO2 are highlands.
+
+    Apollo samples at room temperature. Toward 100 K it falls to 0.4 of that, linearly: the range of
+    0.3 to 0.5 is published, the line is assumed.
+    """
+    warm = 10.0 ** (0.038 * iron_titanium_percent + 0.312e-3 * density_kg_m3 - 3.260)
+    return warm * np.clip(0.4 + 0.6 * (np.asarray(temperature_k) - 100.0) / 200.0, 0.4, 1.0)
+
+
+def icy_permittivity(dry: Value, ice_share: Value) -> Value:
+    """Return the permittivity with ice in a share of the volume that was void (CRIM)."""
+    return (np.sqrt(dry) + np.asarray(ice_share) * (ICE_PERMITTIVITY**0.5 - 1.0)) ** 2
+
+
+def ice_conductivity_w_m_k(temperature_k: Value) -> Value:
+    """Return the conductivity of crystalline ice, 25 to 273 K."""
+    return 567.0 / np.asarray(temperature_k)
+
+
+def icy_conductivity_w_m_k(dry_w_m_k: Value, temperature_k: Value, ice_share: Value) -> Value:
+    """Return the conductivity with ice in a share of the volume: geometric mean, assumed."""
+    ice = ice_conductivity_w_m_k(temperature_k)
+    return dry_w_m_k * (ice / dry_w_m_k) ** np.asarray(ice_share)
+
+
+def ice_heat_j_kg(temperature_k: Value) -> Value:
+    """Return the heat in ice above 0 K: the integral of 7.49 T + 90 J/kg/K."""
+    return (3.745 * np.asarray(temperature_k) + 90.0) * temperature_k
+
+
 def heat_capacity_j_kg_k(temperature_k: Value) -> Value:
     """Return the specific heat, 20 to 400 K: Biele below 100 K, Hayne above 120, blended between.
 
@@ -66,7 +102,7 @@ def heat_capacity_j_kg_k(temperature_k: Value) -> Value:
 
 
 def conductivity_w_m_k(
-    temperature_k: Value, depth_m: Value, scale_m: float = DENSITY_SCALE_M
+    temperature_k: Value, depth_m: Value, scale_m: Value = DENSITY_SCALE_M
 ) -> Value:
     """Return the thermal conductivity in vacuum: contact, growing with depth, and radiation."""
     loose = (_CONDUCTIVITY_DEEP_W_M_K - _CONDUCTIVITY_SURFACE_W_M_K) * np.exp(
@@ -98,10 +134,10 @@ def surface_temperature_k(
 
 def temperature_at_depth_k(
     depth_m: Value,
-    mean_surface_k: float,
+    mean_surface_k: Value,
     surface_k: float | None = None,
     skin_depth_m: float = 0.07,
-    scale_m: float = DENSITY_SCALE_M,
+    scale_m: Value = DENSITY_SCALE_M,
 ) -> Value:
     """Return the temperature of dry ground: mean surface temperature plus geothermal gradient.
 

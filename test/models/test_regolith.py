@@ -41,6 +41,36 @@ def test_permittivity_and_porosity_of_typical_soil():
 
 
 @pytest.mark.parametrize(
+    ("kg_m3", "five", "twenty"),
+    [(1100, 0.0019, 0.0070), (1500, 0.0025, 0.0093), (1900, 0.0033, 0.0124)],
+)
+def test_loss_tangent_of_highlands_and_maria(kg_m3, five, twenty):
+    assert regolith.loss_tangent(kg_m3) == pytest.approx(five, rel=0.03)
+    assert regolith.loss_tangent(kg_m3, 300.0, 20.0) == pytest.approx(twenty, rel=0.03)
+    cold = regolith.loss_tangent(kg_m3, 100.0) / regolith.loss_tangent(kg_m3, 300.0)
+    assert 0.3 <= cold <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("fill", "permittivity"), [(0.05, 3.09), (0.25, 3.34), (0.5, 3.66), (1.0, 4.34)]
+)
+def test_permittivity_of_icy_soil(fill, permittivity):
+    """Complex refractive index mixing in soil of 1700 kg/m3, porosity 0.45."""
+    dry = regolith.permittivity(1700.0)
+    assert regolith.icy_permittivity(dry, 0.45 * fill) == pytest.approx(permittivity, abs=0.02)
+
+
+def test_ice_conducts_between_soil_and_ice():
+    assert regolith.ice_conductivity_w_m_k(100.0) == pytest.approx(5.67)
+    dry = regolith.conductivity_w_m_k(80.0, 1.0)
+    assert regolith.icy_conductivity_w_m_k(dry, 80.0, 0.0) == pytest.approx(dry)
+    filled = regolith.icy_conductivity_w_m_k(dry, 80.0, 0.45)
+    assert 10.0 < filled / dry < 100.0
+    step = regolith.ice_heat_j_kg(101.0) - regolith.ice_heat_j_kg(99.0)
+    assert step / 2.0 == pytest.approx(7.49 * 100.0 + 90.0)
+
+
+@pytest.mark.parametrize(
     ("kelvin", "joule"), [(30, 41), (50, 100), (150, 424), (200, 555), (250, 672), (300, 771)]
 )
 def test_heat_capacity(kelvin, joule):
