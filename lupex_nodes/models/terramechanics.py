@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 MOON_GRAVITY_M_S2 = 1.62
 _SINKING_SLIP = 0.6
+_SLIDING = 1e17  # shear per metre of track where nothing holds; its slip is -1 in floats
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,16 @@ def traverse(
     tracks: int = 4,
     drag_n: float = 0.0,
     embedded_m: float = 0.0,
+    alignment: float = 1.0,
     gravity_m_s2: float = MOON_GRAVITY_M_S2,
 ) -> Footing:
     """Return the steady motion of a vehicle whose tracks all run at one speed.
 
     `climb_deg` is the slope along the heading, positive uphill; `cross_slope_deg` is positive when
     the left side is higher. `drag_n` resists the motion of the whole vehicle; `embedded_m` is
-    sinkage beyond the static one, which must be compacted too. The load is shared evenly.
+    sinkage beyond the static one, which must be compacted too. `alignment` is the part of the
+    tracks' speed that goes along the heading: 1 straight ahead, 0 turning on the spot, where a
+    slope still pulls the vehicle down while the soil shears. The load is shared evenly.
     """
     if not (mass_kg > 0.0 and abs(climb_deg) < 90.0 and abs(cross_slope_deg) < 90.0):
         raise ValueError(
@@ -151,28 +155,28 @@ def traverse(
     weight_n = mass_kg * gravity_m_s2
     load_n = weight_n * math.cos(climb) * math.cos(cross) / tracks
     rut_m = static_sinkage_m(load_n, soil, track) + embedded_m
-    resistance_n = compaction_resistance_n(rut_m, soil, track)
-    ahead_n = resistance_n + (direction * weight_n * math.sin(climb) + drag_n) / tracks
+    resistance_n = compaction_resistance_n(rut_m, soil, track) + drag_n / tracks
+    uphill_n = direction * weight_n * math.sin(climb) / tracks
     left_n = weight_n * math.cos(climb) * math.sin(cross) / tracks
 
-    slip, tan_side = _slip_for_forces(ahead_n, left_n, load_n, soil, track)
+    along, across = _shear_for_forces(
+        alignment * resistance_n + uphill_n, left_n, load_n, soil, track
+    )
+    slip = along if along >= 0.0 else along / (1.0 - along)
     stalled = abs(slip) >= 1.0
-    if stalled:
-        ahead_n = thrust_n(slip, load_n, soil, track)
-        speed_m_s = 0.0
-    elif slip >= 0.0:
-        speed_m_s = track_speed_m_s * (1.0 - slip)
-    else:
-        speed_m_s = track_speed_m_s / (1.0 + slip)
-    traction_n = tracks * direction * ahead_n
+    thrust = thrust_n(slip, load_n, soil, track) if stalled else resistance_n + alignment * uphill_n
+    # `along` and `across` are shear per metre of track laid.
+    speed_m_s = 0.0 if stalled else track_speed_m_s * (alignment - along)
+    side_speed_m_s = 0.0 if stalled else 0.0 - across * abs(track_speed_m_s)
+    traction_n = tracks * direction * thrust
     loss_n = tracks * track.internal_resistance * load_n
     depth_m = sinkage_m(slip, load_n, soil, track) + embedded_m
     return Footing(
         slip=slip,
         # The tracks push uphill, so the course bends to the lower side.
-        side_slip_deg=math.degrees(math.atan(0.0 - direction * tan_side)),
+        side_slip_deg=math.degrees(math.atan2(direction * side_speed_m_s, abs(speed_m_s))),
         speed_m_s=speed_m_s,
-        side_speed_m_s=0.0 - tan_side * abs(speed_m_s),
+        side_speed_m_s=side_speed_m_s,
         sinkage_m=min(depth_m, 0.8 * track.height_m),
         traction_n=traction_n,
         power_w=traction_n * track_speed_m_s + loss_n * abs(track_speed_m_s),
@@ -192,30 +196,54 @@ def steering_torque_nm(load_n: float, soil: Soil, track: Track) -> float:
     return shear_limit_n(load_n, soil, track) * track.length_m / 4.0
 
 
+def turning_moment_nm(curvature_1_m: float, load_n: float, soil: Soil, track: Track) -> float:
+    """Return the moment with which the soil resists one track that runs along a curve.
+
+    Soil under the track is pushed aside by (curvature/2)(length x - x^2) at a distance x behind
+    its front and resists the rear half's swing outwards as it does the front half's inwards; the
+    shear of Janosi and Hanamoto times the lever arm, integrated. At any curvature the work per
+    metre of track is this moment times the curvature.
+    """
+    swing = abs(curvature_1_m) * track.length_m**2 / (8.0 * soil.lateral_shear_modulus_m)
+    return steering_torque_nm(load_n, soil, track) * _mobilised(swing)
+
+
+def turning_slip(curvature_1_m: float, reach_m: float, soil: Soil, track: Track) -> float:
+    """Return by what part a vehicle turns slower than its tracks ask, on small slips.
+
+    The turning moments of all tracks are held by the slip, ahead and to the side, of tracks at
+    `reach_m` from the vehicle's middle; its first order in the slip is independent of the load.
+    """
+    if curvature_1_m == 0.0:
+        return 0.0
+    curvature = abs(curvature_1_m)
+    swing = curvature * track.length_m**2 / (8.0 * soil.lateral_shear_modulus_m)
+    softness = 1.0 / soil.shear_modulus_m + 1.0 / soil.lateral_shear_modulus_m
+    return min(1.0, _mobilised(swing) / (curvature * reach_m**2 * softness))
+
+
 def _stiffness(soil: Soil, track: Track) -> float:
     narrow_m = min(track.width_m, track.length_m)
     return soil.cohesive_modulus_n_m2 / narrow_m + soil.frictional_modulus_n_m3
 
 
-def _slip_for_forces(
+def _shear_for_forces(
     ahead_n: float, left_n: float, load_n: float, soil: Soil, track: Track
 ) -> tuple[float, float]:
-    """Slip and tangent of the side-slip angle that mobilise the two forces; slip 1 or -1: none."""
+    """Shear ahead and to the left, per metre of track laid, that mobilises two forces.
+
+    Ahead 1 or -inf when no shear does: the tracks spin, or slide down.
+    """
     limit_n = shear_limit_n(load_n, soil, track)
     total_n = math.hypot(ahead_n, left_n)
     if total_n == 0.0:
         return 0.0, 0.0
     if total_n >= limit_n:
-        return math.copysign(1.0, ahead_n), 0.0
-    displacement = _displacement_for(total_n / limit_n)
-    along = displacement * ahead_n / total_n * soil.shear_modulus_m / track.length_m
-    across = displacement * left_n / total_n * soil.lateral_shear_modulus_m / track.length_m
-    if along >= 1.0:
-        return 1.0, 0.0
-    # `along` and `across` are shear per metre of track laid; the course needs it per metre gone.
-    gone_per_laid = 1.0 - along
-    slip = along if along >= 0.0 else along / gone_per_laid
-    return slip, across / gone_per_laid
+        return (1.0, 0.0) if ahead_n >= 0.0 else (-_SLIDING, 0.0)
+    displacement = _displacement_for(total_n / limit_n) / (total_n * track.length_m)
+    along = displacement * ahead_n * soil.shear_modulus_m
+    across = displacement * left_n * soil.lateral_shear_modulus_m
+    return (along, across) if along < 1.0 else (1.0, 0.0)
 
 
 def _mobilised(displacement: float) -> float:
@@ -227,13 +255,18 @@ def _mobilised(displacement: float) -> float:
 
 def _displacement_for(part: float) -> float:
     """Inverse of _mobilised by Newton's method, which on a concave rising function from below
-    never overshoots; 2 part lies below the root.
+    never overshoots. Both 2 part and the inverse for small displacements lie below the root.
     """
-    x = 2.0 * part
+    x = 2.0 * part * (1.0 + 2.0 * part / 3.0)
     for _ in range(60):
-        slope = 0.5 - x / 3.0 if x < 1e-4 else (1.0 - math.exp(-x) * (1.0 + x)) / x**2
-        step = (_mobilised(x) - part) / slope
+        if x < 1e-4:
+            value, slope = x / 2.0 - x * x / 6.0, 0.5 - x / 3.0
+        else:
+            left = math.exp(-x)
+            value = 1.0 - (1.0 - left) / x
+            slope = (1.0 - left * (1.0 + x)) / (x * x)
+        step = (value - part) / slope
         x -= step
-        if abs(step) <= 1e-13 * x:
+        if abs(step) <= 1e-9 * x:
             break
     return x

@@ -21,6 +21,8 @@ from lupex_nodes.models.terramechanics import (
     steering_torque_nm,
     thrust_n,
     traverse,
+    turning_moment_nm,
+    turning_slip,
 )
 
 SOIL, TRACK = Soil(), Track()
@@ -142,6 +144,70 @@ def test_steering_torque_is_friction_at_a_quarter_of_the_length():
     friction = 0.06 * 100.0 + LOAD_N * math.tan(math.radians(27.0))
     by_quadrature = quad(lambda x: friction / 0.40 * abs(x), -0.20, 0.20)[0]
     assert steering_torque_nm(LOAD_N, SOIL, TRACK) == pytest.approx(by_quadrature)
+
+
+@given(curvature=st.floats(0.01, 3.0))
+def test_turning_moment_is_the_integral_of_shear_times_arm(curvature):
+    limit = shear_limit_n(LOAD_N, SOIL, TRACK) / 0.40
+
+    def moment(x):
+        displaced = 0.5 * curvature * x * (0.40 - x)
+        return limit * (1.0 - math.exp(-displaced / 0.030)) * abs(0.20 - x)
+
+    expected = quad(moment, 0.0, 0.20)[0] + quad(moment, 0.20, 0.40)[0]
+    assert turning_moment_nm(-curvature, LOAD_N, SOIL, TRACK) == pytest.approx(expected, rel=1e-6)
+    assert expected < steering_torque_nm(LOAD_N, SOIL, TRACK)
+
+
+def test_turning_costs_power_and_slows_the_turn():
+    curvatures = (0.0, 0.1, 0.5, 1.3)
+    powers = [
+        climb(0.0, drag_n=4 * turning_moment_nm(k, LOAD_N, SOIL, TRACK) * k).power_w
+        for k in curvatures
+    ]
+    assert powers == sorted(powers) and powers[-1] > 1.2 * powers[0]
+    slips = [turning_slip(k, 0.78, SOIL, TRACK) for k in curvatures]
+    assert slips[0] == 0.0 and all(0.0 < slip < 0.02 for slip in slips[1:])
+
+
+@given(curvature=st.floats(0.05, 1.3))
+def test_the_slip_of_a_turn_holds_the_turning_moment(curvature):
+    # spring constants of the shear for small slips, ahead and to the side
+    limit = shear_limit_n(LOAD_N, SOIL, TRACK)
+    spring = 0.5 * (limit * 0.40 / (2 * 0.025) + limit * 0.40 / (2 * 0.030))
+    missing = turning_slip(curvature, 0.78, SOIL, TRACK) * curvature
+    held = spring * missing * 0.78**2
+    assert held == pytest.approx(turning_moment_nm(curvature, LOAD_N, SOIL, TRACK), rel=1e-6)
+
+
+def test_turning_on_the_spot_on_a_slope_drifts_down_by_the_slip_of_the_slope():
+    turning = climb(15.0, alignment=0.0)
+    assert turning.speed_m_s == pytest.approx(-0.1 * climb(15.0).slip, rel=0.03)
+    across = traverse(MASS_KG, 0.0, 15.0, 0.1, SOIL, TRACK, alignment=0.0)
+    assert across.side_speed_m_s < 0.0 and across.speed_m_s == pytest.approx(0.0, abs=1e-12)
+    assert turning.power_w == pytest.approx(climb(0.0).power_w, rel=0.05)
+
+
+@given(degrees=st.floats(-20.0, 20.0), speed=st.floats(0.01, 0.14))
+def test_tracks_put_in_more_than_the_rover_climbs(degrees, speed):
+    footing = traverse(MASS_KG, degrees, 0.0, speed, SOIL, TRACK)
+    raised_w = MASS_KG * 1.62 * math.sin(math.radians(degrees)) * footing.speed_m_s
+    assert footing.power_w > raised_w
+
+
+@given(
+    degrees=st.floats(0.0, 22.0),
+    more=st.floats(0.5, 3.0),
+    phi=st.floats(26.0, 35.0),
+    firmer=st.floats(0.5, 5.0),
+)
+def test_steeper_slips_more_and_firmer_slips_less(degrees, more, phi, firmer):
+    def slip(slope, friction):
+        soil = Soil(friction_angle_deg=friction)
+        return traverse(MASS_KG, slope, 0.0, 0.1, soil, TRACK).slip
+
+    assert slip(degrees + more, phi) > slip(degrees, phi)
+    assert slip(degrees, phi + firmer) < slip(degrees, phi)
 
 
 def test_bad_input_is_refused_in_one_sentence():
