@@ -296,10 +296,10 @@ def finish(folder: Path, facts: RunFacts) -> dict[str, Any]:
     """Analyse ``folder``/bag, write summary.json and report.html; return the summary.
 
     Whoever stopped a run wants it to end now: then the summary is what the run itself knows, and
-    the report is left to ``lupex analyze``.
+    the report is left to ``lupex analyze``. So it is when the run ended before its first message.
     """
     found: dict[str, Any] = asdict(facts)
-    if facts.outcome != INTERRUPTED:
+    if facts.outcome != INTERRUPTED and facts.messages:
         from lupex_nodes.analysis.report import write_report
         from lupex_nodes.analysis.summary import summary
         from lupex_nodes.analysis.tables import read_tables

@@ -11,7 +11,15 @@ from scenario_units import small_system
 from test_scenario import GOOD, load
 
 from lupex_nodes.bus.slot import Emission
-from lupex_nodes.flight import RunFacts, Stop, absolute_name, fly_memory, truth, type_name
+from lupex_nodes.flight import (
+    RunFacts,
+    Stop,
+    absolute_name,
+    finish,
+    fly_memory,
+    truth,
+    type_name,
+)
 from lupex_nodes.models import neutron
 from lupex_nodes.progress import Progress
 from lupex_nodes.recording.bag_reader import open_bag
@@ -195,3 +203,12 @@ def test_a_message_class_gives_its_type_name() -> None:
 
     assert type_name(PointCloud2) == "sensor_msgs/msg/PointCloud2"
     assert small_system().places["heater"].outputs()
+
+
+def test_a_run_that_ended_before_its_first_message_has_a_summary_and_no_report(
+    tmp_path: Path,
+) -> None:
+    facts = RunFacts("hardware", "rover ended with status 1", "ros", 0.0, 0.0, 0.0, 0, 0.0)
+    assert finish(tmp_path, facts)["cause"] == "rover ended with status 1"
+    assert json.loads((tmp_path / "summary.json").read_text())["outcome"] == "hardware"
+    assert not (tmp_path / "report.html").exists()
