@@ -4,7 +4,8 @@
 Open-circuit voltage: Chen and Rincon-Mora 2006, IEEE Trans. Energy Conversion 21, 504,
 doi:10.1109/TEC.2006.874229. Its two RC pairs, which settle within minutes, are folded into one
 resistance, so voltages are those of slow loads. Cold costs capacity, which comes back on warming,
-and forbids charging below 0 deg C. Range: 230 to 330 K cell temperature, up to 1 C.
+and forbids charging below 0 deg C. Fade by cycles and by time adds up (Vetter et al. 2005, J. Power
+Sources 147, 269). Range: 230 to 330 K cell temperature, up to 1 C.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ class BatteryStep(NamedTuple):
     be served, `refused_power_w` the charging power that could not be taken, both >= 0.
     `limited_by` is "" or the last reason for either: "empty", "full", "cold", "current", "voltage".
     `voltage_v` is the bus-side voltage of the cells at the end of the step.
+
+    `open_circuit_w` is open-circuit voltage times the current that flows: what the cells give up
+    to the outside and to their resistance (`resistive_w`). `regulator_w` is lost on the way to the
+    loads; `self_discharge_w` leaks inside, without a current. `heat_w` is the three losses.
     """
 
     state_of_charge: float
@@ -37,8 +42,16 @@ class BatteryStep(NamedTuple):
     delivered_power_w: float
     unmet_power_w: float
     refused_power_w: float
-    heat_w: float
+    open_circuit_w: float
+    resistive_w: float
+    regulator_w: float
+    self_discharge_w: float
     limited_by: str
+
+    @property
+    def heat_w(self) -> float:
+        """All that is lost."""
+        return self.resistive_w + self.regulator_w + self.self_discharge_w
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,16 @@ class Battery:
         """Return the energy of all charge down to empty, before any loss."""
         return self.capacity_c * self.cells_in_series * _cell_voltage_integral(state_of_charge)
 
+    def usable_fraction(self, state_of_charge: float, temperature_k: float) -> float:
+        """Return the part left of the charge that can be drawn at this temperature, 0 to 1."""
+        floor = 1.0 - capacity_factor(temperature_k)
+        return (state_of_charge - floor) / (1.0 - floor) if state_of_charge > floor else 0.0
+
+    def state_of_usable(self, fraction: float, temperature_k: float) -> float:
+        """Return the state of charge at which `fraction` is left; undoes `usable_fraction`."""
+        factor = capacity_factor(temperature_k)
+        return 1.0 - factor + factor * fraction
+
     def usable_energy_j(self, state_of_charge: float, temperature_k: float) -> float:
         """Return what a slow load could draw at this temperature, after the discharge loss."""
         floor = 1.0 - capacity_factor(temperature_k)
@@ -119,13 +142,13 @@ class Battery:
             raise ValueError(f"battery state of charge is {state_of_charge}: it lies in 0..1")
         resistance_ohm = self.resistance_ohm(temperature_k)
         soc, limited_by, current_a = state_of_charge, "", 0.0
-        delivered_j = heat_j = moved_c = 0.0
+        delivered_j = open_j = resistive_j = regulator_j = leaked_j = moved_c = 0.0
         fastest = max(self.discharge_rate_max_per_h, self.charge_rate_max_per_h) / 3600.0
         substeps = max(1, math.ceil(dt_s * fastest / _FULLEST_SUBSTEP))
         h = dt_s / substeps
         for _ in range(substeps):
             leaked = soc * -math.expm1(-self.self_discharge_per_month * h / _MONTH_S)
-            heat_j += self.stored_energy_j(soc) - self.stored_energy_j(soc - leaked)
+            leaked_j += self.stored_energy_j(soc) - self.stored_energy_j(soc - leaked)
             soc -= leaked
             soc, voltage_v, current_a, reason = self._move_charge(
                 soc, power_w, temperature_k, resistance_ohm, h
@@ -134,18 +157,24 @@ class Battery:
             terminal_w = (voltage_v - current_a * resistance_ohm) * current_a
             efficiency = self.discharge_efficiency if current_a > 0.0 else 1.0
             delivered_j += efficiency * terminal_w * h
-            heat_j += ((1.0 - efficiency) * terminal_w + current_a**2 * resistance_ohm) * h
+            regulator_j += (1.0 - efficiency) * terminal_w * h
+            resistive_j += current_a**2 * resistance_ohm * h
+            open_j += voltage_v * current_a * h
             moved_c += current_a * h
-        delivered_w = delivered_j / dt_s if dt_s else 0.0
+        rate = 1.0 / dt_s if dt_s else 0.0
+        delivered_w = delivered_j * rate
         short_w = power_w - delivered_w if limited_by else 0.0
         return BatteryStep(
             state_of_charge=soc,
             voltage_v=self.open_circuit_voltage_v(soc) - current_a * resistance_ohm,
-            current_a=moved_c / dt_s if dt_s else 0.0,
+            current_a=moved_c * rate,
             delivered_power_w=delivered_w,
             unmet_power_w=max(0.0, short_w),
             refused_power_w=max(0.0, -short_w),
-            heat_w=heat_j / dt_s if dt_s else 0.0,
+            open_circuit_w=open_j * rate,
+            resistive_w=resistive_j * rate,
+            regulator_w=regulator_j * rate,
+            self_discharge_w=leaked_j * rate,
             limited_by=limited_by,
         )
 

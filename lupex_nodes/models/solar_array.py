@@ -5,11 +5,15 @@ Power after Patel, Spacecraft Power Systems (2005), ch. 8: area, efficiency, pac
 cosine of incidence, dust, ageing, regulator. Near the pole the Sun stands within 2.1 deg of the
 horizon, so a vertical panel loses by its azimuth error alone. Cells do not work beyond 80 deg of
 incidence.
+
+The horizon shades a standing panel from below. The cells are wired in level strips, each with a
+tracker of its own, so a strip in the dark costs its own power and no more.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 STEFAN_BOLTZMANN_W_M2_K4 = 5.670374e-8
@@ -29,7 +33,6 @@ class SolarArray:
     reference_temperature_k: float = 301.15
     incidence_max_deg: float = 80.0
     degradation_per_year: float = 0.02
-    regulator_efficiency: float = 0.92
     solar_absorptance: float = 0.90
     front_emittance: float = 0.85
     back_emittance: float = 0.85
@@ -42,7 +45,7 @@ class SolarArray:
         dust_fraction: float = 0.02,
         age_years: float = 0.0,
     ) -> float:
-        """Return the power behind the regulator.
+        """Return the power of the cells, before any regulator.
 
         `irradiance_w_m2` is normal to the rays and already holds the lit fraction of the Sun's
         disc; `dust_fraction` is the part of light that dust keeps from the cells.
@@ -54,7 +57,30 @@ class SolarArray:
         ageing = (1.0 - self.degradation_per_year) ** age_years
         light_w = irradiance_w_m2 * cos_incidence * self.area_m2 * self.packing_factor
         clear = 1.0 - min(max(dust_fraction, 0.0), 1.0)
-        return max(0.0, light_w * conversion * ageing * clear * self.regulator_efficiency)
+        return max(0.0, light_w * conversion * ageing * clear)
+
+    def power_of_strips_w(
+        self,
+        irradiance_w_m2: float,
+        lit: Sequence[float],
+        cos_incidence: float,
+        sink_temperature_k: float = 100.0,
+        dust_fraction: float = 0.02,
+        age_years: float = 0.0,
+    ) -> float:
+        """Return the power of equal level strips, each with its lit fraction of the Sun's disc.
+
+        `irradiance_w_m2` is that of the whole disc; every strip has its own steady temperature.
+        """
+        total_w = 0.0
+        for part in lit:
+            light_w_m2 = irradiance_w_m2 * part
+            if light_w_m2 > 0.0:
+                cell_k = self.cell_temperature_k(light_w_m2, cos_incidence, sink_temperature_k)
+                total_w += self.power_w(
+                    light_w_m2, cos_incidence, cell_k, dust_fraction, age_years
+                )
+        return total_w / len(lit)
 
     def cell_temperature_k(
         self, irradiance_w_m2: float, cos_incidence: float, sink_temperature_k: float = 100.0

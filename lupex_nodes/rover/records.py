@@ -13,13 +13,23 @@ CURRENTS = Schema(
 )
 BUS = Schema(
     "bus",
-    ("array_w", "f4", "from the solar array"),
+    ("array_w", "f4", "drawn from the solar array, before its regulator; powers are step means"),
+    ("array_limit_w", "f4", "that the array could give now"),
     ("load_w", "f4", "taken by all loads that were served"),
-    ("battery_w", "f4", "out of the battery; negative: charging"),
+    ("battery_w", "f4", "out of the battery, behind its regulator; negative: charging"),
+    ("converter_w", "f4", "lost in the regulators of array and battery"),
+    ("resistive_w", "f4", "lost in the resistance of the cells"),
+    ("open_circuit_w", "f4", "open-circuit voltage times current into the cells"),
+    ("self_discharge_w", "f4", "leaked inside the cells"),
     ("unmet_w", "f4", "wanted by loads and not served"),
-    ("array_energy_j", "f8", "from the array since power-on"),
-    ("load_energy_j", "f8", "to loads since power-on"),
-    ("loss_energy_j", "f8", "lost as heat in the battery since power-on"),
+    ("alive", "u1", "1 when the bus carries its loads"),
+    ("array_energy_j", "f8", "as array_w, since the start"),
+    ("load_energy_j", "f8", "as load_w"),
+    ("converter_energy_j", "f8", "as converter_w"),
+    ("resistive_energy_j", "f8", "as resistive_w"),
+    ("open_circuit_energy_j", "f8", "as open_circuit_w"),
+    ("discharge_energy_j", "f8", "as battery_w while it is positive"),
+    ("self_discharge_energy_j", "f8", "as self_discharge_w"),
 )
 PLAN = Schema(
     "plan",
@@ -29,7 +39,7 @@ PLAN = Schema(
 )
 MOBILITY = Schema(
     "mobility",
-    ("energy_j", "f8", "electric, taken by the drive since power-on"),
+    ("energy_j", "f8", "electric, taken while steering or driving since power-on"),
     ("travel_m", "f8", "mean way of the tracks since power-on, without sign"),
     ("slip", "f4", "of the tracks as the drive measures it"),
     ("blocked", "u1", "1 when the drive has stopped itself"),
@@ -37,8 +47,9 @@ MOBILITY = Schema(
 VISUAL_ODOMETRY = Schema(
     "visual_odometry",
     ("since_s", "f4", "how long before the stamp the motion began"),
-    ("ahead_m", "f4", "motion of the body, along its heading at the beginning"),
-    ("left_m", "f4", "motion of the body, to the left of that heading"),
+    ("ahead_m", "f4", "motion of the body, along its x axis as it was at the beginning"),
+    ("left_m", "f4", "motion of the body, along its y axis as it was at the beginning"),
+    ("up_m", "f4", "motion of the body, along its z axis as it was at the beginning"),
     ("turn_rad", "f4", "change of yaw"),
     ("distance_sigma_m", "f4", "per axis"),
     ("turn_sigma_rad", "f4", "of the change of yaw"),

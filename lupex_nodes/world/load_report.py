@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How hardware says what it does to nature: at once when it changes, and now and then."""
+"""How hardware says what it does to nature, and how those who feed or cool it read that."""
 
 from __future__ import annotations
 
-from lupex_nodes.bus.ports import OutPort
-from lupex_nodes.bus.stamps import SECOND
+from collections.abc import Mapping
+from typing import Any
 
-_REPEAT = 10 * SECOND
+from lupex_nodes.bus.ports import InPort, OutPort
+from lupex_nodes.bus.stamps import SECOND
+from lupex_nodes.world.records import LOAD
+
+_REPEAT = 60 * SECOND
 
 
 class LoadReport:
     """Publishes a unit's electric power, all of it as heat, on its ``~/load``.
 
-    A change of less than 1 % waits for the next repetition, every 10 s.
+    A change of less than 1 % waits for the next repetition, every 60 s.
     """
 
     def __init__(self, port: OutPort) -> None:
@@ -22,7 +26,23 @@ class LoadReport:
 
     def report(self, now: int, power_w: float) -> None:
         """Publish if there is something new to say."""
-        changed = abs(power_w - self._power_w) > 0.01 * self._power_w
+        changed = abs(power_w - self._power_w) > 0.01 * abs(self._power_w)
         if changed or now - self._time >= _REPEAT:
             self._power_w, self._time = power_w, now
             self._port.publish_rows(now, [(power_w, power_w, 0.0)])
+
+
+def loads_behind(on: Mapping[str, bool], *ports: InPort) -> dict[str, Any]:
+    """Return the last ~/load row of every unit that is not behind an open channel, by unit.
+
+    `on` tells the state of each channel; a channel has the name of the unit that it feeds.
+    """
+    loads: dict[str, Any] = {}
+    for port in ports:
+        for unit, message in list(port.values.items()):
+            if on.get(unit, True):
+                loads[unit] = LOAD.row(message)
+            else:
+                # what it drew before says nothing of what it will draw when on again
+                del port.values[unit]
+    return loads

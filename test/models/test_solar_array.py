@@ -16,15 +16,14 @@ SOLAR_CONSTANT_W_M2 = 1361.0
 
 
 def test_new_clean_cells_give_about_nine_hundred_watts():
-    lossless = SolarArray(regulator_efficiency=1.0)
-    assert lossless.power_w(SOLAR_CONSTANT_W_M2, 1.0, 301.15, 0.0) == pytest.approx(898.0, abs=1.0)
+    assert ARRAY.power_w(SOLAR_CONSTANT_W_M2, 1.0, 301.15, 0.0) == pytest.approx(898.0, abs=1.0)
 
 
 def test_net_power_on_the_moon_is_near_the_750_w_it_is_sized_for():
     warm_k = ARRAY.cell_temperature_k(SOLAR_CONSTANT_W_M2, 1.0)
     assert 290.0 < warm_k < 330.0
     aged_w = ARRAY.power_w(SOLAR_CONSTANT_W_M2, 1.0, warm_k, dust_fraction=0.06, age_years=1.0)
-    assert aged_w == pytest.approx(750.0, abs=25.0)
+    assert 0.92 * aged_w == pytest.approx(750.0, abs=25.0)
 
 
 def test_temperature_coefficient_is_that_of_gallium_arsenide():
@@ -73,3 +72,13 @@ def test_slew_takes_the_short_way_and_arrives(start, target, rate):
 def test_power_never_exceeds_the_light_nor_turns_negative(light, cosine, kelvin, dust):
     power = ARRAY.power_w(light, cosine, kelvin, dust)
     assert 0.0 <= power <= light * max(cosine, 0.0) * ARRAY.area_m2
+
+
+@given(lit=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=5))
+def test_strips_give_what_their_own_light_gives(lit):
+    total = ARRAY.power_of_strips_w(1361.0, lit, 1.0, 150.0)
+    whole = ARRAY.power_w(1361.0, 1.0, ARRAY.cell_temperature_k(1361.0, 1.0, 150.0))
+    mean = sum(lit) / len(lit)
+    # cells of a shaded strip are colder and so convert better, never worse
+    assert mean * whole * (1 - 1e-9) <= total <= 1.45 * mean * whole + 1e-9
+    assert ARRAY.power_of_strips_w(1361.0, [1.0, 0.0, 0.0], 1.0, 150.0) == pytest.approx(whole / 3)
