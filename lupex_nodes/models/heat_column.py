@@ -165,11 +165,13 @@ class HeatColumn:
         self._temperature = solved
         return self.surface_k
 
-    def run(self, absorbed_w_m2: np.ndarray, dt_s: float) -> np.ndarray:
+    def run(
+        self, absorbed_w_m2: np.ndarray, dt_s: float, tolerance_k: float = TOLERANCE_K
+    ) -> np.ndarray:
         """Step through a history (steps,) or (steps, columns); return (steps, columns, nodes)."""
         profiles = np.empty((len(absorbed_w_m2), *self._shape))
         for profile, absorbed in zip(profiles, absorbed_w_m2, strict=True):
-            self.step(absorbed, dt_s)
+            self.step(absorbed, dt_s, tolerance_k)
             profile[:] = self.temperature_k
         return profiles
 

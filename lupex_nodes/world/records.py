@@ -31,6 +31,21 @@ SURFACE = Schema(
     ("sky_temperature_k", "f4", "of what a radiator to the zenith faces"),
     ("terrain_temperature_k", "f4", "of what a side of the rover faces, half of it sky"),
 )
+GROUND = Schema(
+    "ground",
+    ("depth_m", "f4", "below the surface"),
+    ("density_kg_m3", "f4", "bulk density of dry soil"),
+    ("temperature_k", "f4", "of the soil"),
+    ("mean_k", "f4", "temperature's mean over a year"),
+    ("warmest_k", "f4", "greatest temperature of a year"),
+    ("lit_share", "f4", "part of a year with some Sun on the ground, the same in all rows"),
+    ("h2o_loss_kg_m2_s", "f4", "sublimation of bare water ice at this depth, mean of a year"),
+    ("h2s_loss_kg_m2_s", "f4", "of hydrogen sulphide"),
+    ("nh3_loss_kg_m2_s", "f4", "of ammonia"),
+    ("so2_loss_kg_m2_s", "f4", "of sulphur dioxide"),
+    ("co2_loss_kg_m2_s", "f4", "of carbon dioxide"),
+    ("ch3oh_loss_kg_m2_s", "f4", "of methanol"),
+)
 RADIATION = Schema(
     "radiation",
     ("cosmic_ray_factor", "f4", "flux of galactic cosmic rays over its mean"),
@@ -75,7 +90,8 @@ TRACKS = Schema(
     ("sinkage_m", "f4", "of the track into the soil"),
     ("normal_force_n", "f4", "load on the track"),
     ("tractive_force_n", "f4", "thrust of the soil along the track"),
-    ("power_w", "f4", "mechanical power into the track"),
+    ("power_w", "f4", "mechanical power into the track; negative when the slope drives it"),
+    ("steering_torque_nm", "f4", "with which the soil resists steering the track on the spot"),
 )
 VEHICLE = Schema(
     "vehicle",
@@ -84,7 +100,7 @@ VEHICLE = Schema(
     ("obstructed", "u1", "1 when a rock or step stops the motion"),
     ("embedded_m", "f4", "how far the tracks have dug themselves in beyond static sinkage"),
     ("driven_m", "f8", "way over ground since the start"),
-    ("track_energy_j", "f8", "mechanical energy into the tracks since the start"),
+    ("track_energy_j", "f8", "into tracks and steering since the start; braking is negative"),
 )
 LOAD = Schema(
     "load",

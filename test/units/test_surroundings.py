@@ -7,15 +7,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nav_msgs.msg import Odometry
-from unit_bench import START, Bench
+from unit_bench import START, Bench, Log
 
+from lupex_nodes.bus.memory import MemoryBus
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.records import view
-from lupex_nodes.bus.stamps import from_stamp
+from lupex_nodes.bus.stamps import from_stamp, seconds
 from lupex_nodes.lander.records import LINK
+from lupex_nodes.models.regolith import density_hayne_kg_m3
+from lupex_nodes.models.site_terrain import SiteTerrain
+from lupex_nodes.models.terrain import Terrain
+from lupex_nodes.models.volatiles import VOLATILES, sublimation_kg_m2_s
 from lupex_nodes.rover.records import BUS
-from lupex_nodes.world.records import COLUMN, EARTH, RADIATION, SUN, SURFACE, TRUTH
+from lupex_nodes.system import load_system
+from lupex_nodes.world.records import (
+    COLUMN,
+    EARTH,
+    GROUND,
+    LEAKAGE,
+    RADIATION,
+    SUN,
+    SURFACE,
+    TRUTH,
+)
 
+#: ground without relief
+LEVEL = {"terrain_relief_scale": 0.0, "terrain_size_m": 200.0, "terrain_seed": 1}
+#: where the Earth never rises
+FAR_SIDE = {"latitude_deg": 0.0, "longitude_deg": 180.0}
 DATA = Path(__file__).parents[3] / "shared/data/dem"
 
 
@@ -33,17 +52,80 @@ def test_the_sky_over_the_site():
     assert len(bench.log["world/radiation"]) == 1
 
 
-def test_a_high_horizon_hides_the_sun_and_cools_the_ground():
-    lit = Bench("environment").run(2)
-    dark = Bench("environment", environment={"horizon_elevation_deg": 3.0}).run(2)
-    assert dark.last("world/sun", SUN).irradiance_w_m2 == 0.0
-    warm, cold = (b.last("world/surface", SURFACE).surface_temperature_k for b in (lit, dark))
-    assert 25.0 < cold < 70.0 < warm < 260.0
+def test_southern_spring_is_night_in_the_north():
+    bench = Bench("environment", environment={"latitude_deg": 89.9}).run(2)
+    sun = bench.last("world/sun", SUN)
+    assert sun.elevation_deg < -1.0 and sun.irradiance_w_m2 == 0.0 == sun.lit_upper
+    assert bench.last("world/surface", SURFACE).surface_temperature_k < 110.0
+
+
+def test_the_sky_is_that_of_the_rovers_place_and_height():
+    """Beside a wall: dark at its foot, lit above; the lander's sky stays the lander's."""
+    bench = Bench("environment", environment=LEVEL).run(1)
+    open_sky = bench.last("world/sun", SUN)
+    assert open_sky.lit_ground == open_sky.lit_fraction == 1.0
+    unit = bench.unit("environment")
+    # the wall's top stands at the height of the middle of the array, 40 m toward the Sun
+    unit.site = walled(unit.site, 40.0, 2.0 + 40.0 * math.tan(math.radians(1.2)))
+    rover_at(bench, 1.0, 3.0)
+    bench.run(2)
+    sun = bench.last("world/sun", SUN)
+    assert sun.lit_ground == 0.0 == sun.lit_lower
+    assert 0.05 < sun.lit_fraction < 0.95 and sun.lit_upper == 1.0
+    assert sun.horizon_deg == pytest.approx(sun.elevation_deg, abs=0.27)
+    assert sun.lander_irradiance_w_m2 == open_sky.lander_irradiance_w_m2 > 1300.0
+
+
+def test_the_sky_is_looked_at_when_the_rover_moves_and_once_a_minute_when_not():
+    bench = Bench("environment", environment=LEVEL)
+    rover_at(bench, 0.0)
+    bench.run(600)
+    parked = len(bench.log["world/sun"])
+    assert 10 <= parked <= 12
+    for i in range(100):
+        rover_at(bench, 0.1 * i, speed_m_s=0.1)
+        bench.run(1)
+    assert 9 <= len(bench.log["world/sun"]) - parked <= 13
+    looks = len(bench.log["world/ground_temperature"])
+    rover_at(bench, 10.0)
+    bench.run(2)
+    assert len(bench.log["world/ground_temperature"]) == looks + 1, "made anew where it stops"
+
+
+def test_ground_follows_the_light():
+    """Ground carried on by the minute for days is as ground made from its history at their end."""
+    log = Log()
+    system = load_system().subset(("environment",))
+    bus = MemoryBus(
+        system, {"environment": LEVEL}, seed=3, start=START, housekeeping_period_s=3600.0,
+        observers=[log],
+    )  # fmt: skip
+    bus.activate()
+    bus.run(START + seconds(4 * 86400))
+    carried = SURFACE.row(log["world/surface"][-1][1]).surface_temperature_k
+    kelvin = [SURFACE.row(m).surface_temperature_k for _, m in log["world/surface"]]
+    assert 90.0 < min(kelvin) and 120.0 < max(kelvin) < 200.0
+    late = MemoryBus(
+        system, {"environment": LEVEL}, seed=3, start=START + seconds(4 * 86400), observers=[log]
+    )
+    late.activate()
+    late.run(late.now)
+    anew = SURFACE.row(log["world/surface"][-1][1]).surface_temperature_k
+    assert carried == pytest.approx(anew, abs=1.0)
+
+
+def test_radiators_face_a_cold_sky_and_sides_half_the_ground():
+    row = Bench("environment", environment=LEVEL).run(1).last("world/surface", SURFACE)
+    assert row.sky_temperature_k < 10.0
+    assert row.terrain_temperature_k == pytest.approx(row.surface_temperature_k * 0.5**0.25, abs=2)
 
 
 def test_cosmic_rays_vary_from_seed_to_seed():
     factors = [
-        Bench("environment", seed=s).run(1).last("world/radiation", RADIATION).cosmic_ray_factor
+        Bench("environment", seed=s, environment=LEVEL)
+        .run(1)
+        .last("world/radiation", RADIATION)
+        .cosmic_ray_factor
         for s in range(1, 13)
     ]
     assert len(set(factors)) == 12 and 0.03 < np.std(factors) < 0.2
@@ -52,7 +134,7 @@ def test_cosmic_rays_vary_from_seed_to_seed():
 def test_the_column_shows_wet_soil_under_its_cover_in_the_patch_alone():
     patch = {"patch_x_min_m": 20.0, "patch_x_max_m": 20.0,
              "patch_y_min_m": 0.0, "patch_y_max_m": 0.0}  # fmt: skip
-    bench = Bench("environment", "subsurface", subsurface=patch).run(3)
+    bench = Bench("environment", "subsurface", environment=LEVEL, subsurface=patch).run(3)
     columns = []
     for x_m in (20.0, 40.0):
         message = Odometry()
@@ -65,8 +147,70 @@ def test_the_column_shows_wet_soil_under_its_cover_in_the_patch_alone():
     top = wet["depth_m"][wet["water_wt_percent"] > 0.0][0]
     # 15 g/cm2 of soil of 1.3 to 1.5 g/cm3
     assert 0.10 <= top <= 0.12 and wet["water_wt_percent"][-1] == 2.0
-    assert np.all(np.diff(wet["density_kg_m3"]) > 0.0)
+    assert np.all(np.diff(dry["density_kg_m3"]) >= 0.0)
     assert 2.0 < wet["permittivity"][0] < wet["permittivity"][-1] < 3.6
+    # level ground at the pole is warmed to 110 to 115 K in the mean: only its depth keeps ice
+    assert np.all(wet["ice_wt_percent"] <= wet["water_wt_percent"])
+    assert not wet["ice_wt_percent"][wet["depth_m"] < 0.1].any()
+
+
+def test_permanent_shadow_holds_ice_under_its_cover_and_gases_where_they_last():
+    """A ground that the environment would say of a crater's floor, told from outside."""
+    always = {"patch_present": False, "psr_share": 0.999}
+    bench = Bench("subsurface", subsurface=always).run(1)
+    ice = {}
+    for kelvin, lit_share in ((45.0, 0.0), (85.0, 0.0), (150.0, 0.0), (45.0, 0.3)):
+        bench.bus.publish("world/ground_temperature", Qos.STATE, ground_of(kelvin, lit_share))
+        rover_at(bench, 5.0)
+        bench.run(2)
+        ice[kelvin, lit_share] = COLUMN.rows(bench.last("world/column"))[10]
+    cold, cool, warm, lit = ice.values()
+    weh = 9.0 * (2.0 / 18.0 + 0.3169 * 2.0 / 34.1 + 0.0570 * 3.0 / 17.0 + 0.0276 * 4.0 / 32.0)
+    assert cold["ice_wt_percent"] == pytest.approx(5.0 / weh, rel=0.02)
+    assert cold["h2s_wt_percent"] == pytest.approx(0.3169 * cold["ice_wt_percent"], rel=0.001)
+    assert min(cold[f"{name}_wt_percent"] for name in ("nh3", "so2", "co2", "ch3oh")) > 0.0
+    assert cool["ice_wt_percent"] > 4.5 and cool["ch3oh_wt_percent"] > 0.0
+    assert cool["co2_wt_percent"] == cool["h2s_wt_percent"] == 0.0
+    assert warm["ice_wt_percent"] == 0.0 and warm["water_wt_percent"] == 5.0
+    assert lit["water_wt_percent"] == lit["ice_wt_percent"] == 0.0
+
+
+def test_ice_in_shadow_is_seen_by_neutrons_as_patches():
+    share = {"patch_present": False, "psr_share": 0.4}
+    bench = Bench("subsurface", subsurface=share).run(1)
+    bench.bus.publish("world/ground_temperature", Qos.STATE, ground_of(60.0, 0.0))
+    found = []
+    for i in range(100):
+        rover_at(bench, 17.0 * i)
+        bench.run(1)
+        found.append(LEAKAGE.rows(bench.last("world/neutron_leakage"))["epithermal_ratio"].mean())
+    found = np.array(found)
+    wet = bench.unit("subsurface")._epithermal[2]
+    assert wet - 1e-6 <= found.min() < wet + 0.1 and found.max() == pytest.approx(1.0)
+    assert 0.2 < np.mean(found < 0.5 * (1.0 + wet)) < 0.6
+
+
+def ground_of(kelvin, lit_share):
+    depth = np.linspace(0.0, 2.6, 40)
+    rows = np.zeros(depth.size, GROUND.dtype)
+    rows["depth_m"], rows["density_kg_m3"] = depth, density_hayne_kg_m3(depth)
+    rows["temperature_k"] = rows["mean_k"] = rows["warmest_k"] = kelvin
+    rows["lit_share"] = lit_share
+    for name in VOLATILES:
+        rows[f"{name}_loss_kg_m2_s"] = sublimation_kg_m2_s(kelvin, name)
+    return GROUND.message(START, rows)
+
+
+def walled(site, distance_m, height_m):
+    """A level site with a wall all round from a distance on, 10 m thick."""
+    level = site.levels[0]
+    rows, columns = level.heights_m.shape
+    x = level.x0_m + level.pixel_m * np.arange(columns)
+    y = level.y0_m + level.pixel_m * np.arange(rows)[:, None]
+    far = np.hypot(x, y)
+    heights = np.where((far >= distance_m) & (far < distance_m + 10.0), height_m, 0.0)
+    wall = Terrain(heights, level.pixel_m, level.x0_m, level.y0_m)
+    return SiteTerrain((wall, *site.levels[1:]))
 
 
 def test_the_patch_is_drawn_all_over_its_rectangle():
@@ -86,9 +230,10 @@ def test_an_empty_rectangle_is_said():
     assert "the patch's rectangle is empty" in bench.log["events"][0][1].status[0].message
 
 
-def rover_at(bench, x_m):
+def rover_at(bench, x_m, y_m=0.0, speed_m_s=0.0):
     message = Odometry()
-    message.pose.pose.position.x = x_m
+    message.pose.pose.position.x, message.pose.pose.position.y = x_m, y_m
+    message.twist.twist.linear.x = speed_m_s
     bench.bus.publish("world/vehicle/odometry", Qos.TELEMETRY, message)
 
 
@@ -108,10 +253,9 @@ def test_the_relay_forwards_the_rover_and_nothing_else():
 
 
 def test_the_relay_stores_while_the_earth_is_down_and_loses_nothing():
-    hidden = {"horizon_elevation_deg": 10.0}
-    bench = Bench(*RELAYED, environment=hidden).run(1)
+    bench = Bench(*RELAYED, environment=FAR_SIDE).run(1)
     rover_at(bench, 100.0)
-    bench.run(300)
+    bench.run(305)
     assert not bench.log["lander/relay/downlink"]
     link = bench.last("lander/relay/link", LINK)
     assert link.queued_bytes > 3e4 and not link.earth_visible
@@ -138,7 +282,7 @@ def test_a_slow_link_forwards_as_much_as_it_can():
 
 def test_a_full_store_drops_the_oldest():
     small = {"store_bytes": 5000.0}
-    bench = Bench(*RELAYED, environment={"horizon_elevation_deg": 10.0}, relay=small).run(1)
+    bench = Bench(*RELAYED, environment=FAR_SIDE, relay=small).run(1)
     rover_at(bench, 100.0)
     bench.run(300)
     assert bench.last("lander/relay/link", LINK).queued_bytes <= 5000.0
@@ -174,7 +318,7 @@ def test_terrain_of_a_file_carries_the_rover_and_hides_the_sun():
         pytest.skip(f"the terrain file {path} is not there")
     file = {"terrain_geotiff": str(path)}
     bench = Bench("environment", "vehicle", environment=file, vehicle=file).run(5)
-    assert bench.unit("environment").horizon.elevation_deg.max() > 1.0
+    assert bench.unit("environment").lander_horizon.elevation_deg.max() > 1.0
     place = bench.last("world/vehicle/odometry").pose.pose.position
     assert abs(place.z) < 5.0, "heights count from the landing site"
 
