@@ -39,6 +39,13 @@ def yaw_of(q: Quaternion) -> float:
     return math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
 
 
+def tilt_of(q: Quaternion) -> tuple[float, float]:
+    """Return roll and pitch."""
+    x, y, z, w = q
+    roll = math.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
+    return roll, math.asin(min(max(2.0 * (w * y - x * z), -1.0), 1.0))
+
+
 def into_body(q: Quaternion, v: Vector) -> Vector:
     """Turn a vector of the map frame into the body frame."""
     x, y, z, w = q
@@ -49,6 +56,18 @@ def into_body(q: Quaternion, v: Vector) -> Vector:
         a + w * tx + ty * z - tz * y,
         b + w * ty + tz * x - tx * z,
         c + w * tz + tx * y - ty * x,
+    )
+
+
+def times(a: Quaternion, b: Quaternion) -> Quaternion:
+    """Return the product: first `b` turns, then `a`."""
+    ax, ay, az, aw = a
+    bx, by, bz, bw = b
+    return (
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+        aw * bw - ax * bx - ay * by - az * bz,
     )
 
 

@@ -26,8 +26,9 @@ _MOON_ROTATION_DEG_H = 0.549014
 class InertialUnit(Unit):
     """Three gyros and three accelerometers: mean rates and specific force since the last sample.
 
-    Errors after IEEE Std 952: a bias drawn at each power-on, angle random walk, a slow random walk
-    of the bias. The gyros feel the Moon turn, 0.549 deg/h.
+    A sample comes with every step of the vehicle's motion: each second while it drives, each minute
+    while it stands. Errors after IEEE Std 952: a bias drawn at each power-on, angle random walk, a
+    slow random walk of the bias. The gyros feel the Moon turn, 0.549 deg/h.
     """
 
     class Parameters(Parameters):
@@ -61,7 +62,7 @@ class InertialUnit(Unit):
         )
 
     kind = Kind.HARDWARE
-    truth = Input("world/vehicle/odometry", Odometry)
+    truth = Input("world/vehicle/odometry", Odometry, wake=True)
     data = Output("rover/imu/data", Imu, frame_id="rover/imu")
     load = Output("~/load", PointCloud2, schema=LOAD)
 
@@ -83,26 +84,26 @@ class InertialUnit(Unit):
         """Measure what the vehicle did since the last sample."""
         truth = self.truth.value
         if truth is not None:
-            self._measure(now, truth)
+            self._measure(truth)
         self._load.report(now, self.parameters.power_w)
-        return None
+        return now + 60 * SECOND
 
     def housekeeping(self) -> dict[str, Any]:
         """Say the last rates."""
         x, y, z = (math.degrees(rate) for rate in self._rate)
         return {"rate_x_deg_s": x, "rate_y_deg_s": y, "rate_z_deg_s": z}
 
-    def _measure(self, now: int, truth: Odometry) -> None:
+    def _measure(self, truth: Odometry) -> None:
         p = self.parameters
         turn = truth.pose.pose.orientation
         attitude, at = (turn.x, turn.y, turn.z, turn.w), from_stamp(truth.header.stamp)
-        since, before = self._before or (at, attitude)
+        # the first sample after power-on is of a second in which nothing turned
+        since, before = self._before or (at - SECOND, attitude)
+        if at <= since:
+            return
         self._before = (at, attitude)
         dt_s = (at - since) / SECOND
-        if dt_s > 0.0:
-            turned = rotation_between(before, attitude)
-        else:
-            dt_s, turned = 1.0, (0.0, 0.0, 0.0)
+        turned = rotation_between(before, attitude)
         noise = self.rng.standard_normal(9).tolist()
         walk = p.rate_random_walk_deg_h_sqrt_h * _DEG_H * math.sqrt(dt_s / 3600.0)
         white = math.radians(p.angle_random_walk_deg_sqrt_h) / 60.0 / math.sqrt(dt_s)

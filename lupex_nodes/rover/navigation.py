@@ -6,9 +6,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped, TwistStamped
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, TwistStamped
 from nav_msgs.msg import Odometry, Path
-from sensor_msgs.msg import Imu, JointState
+from sensor_msgs.msg import Imu, JointState, PointCloud2, Range
 
 from lupex_nodes.bus.commands import RUNNING, CommandFailed, Running, command
 from lupex_nodes.bus.fresh import fresh
@@ -20,6 +20,7 @@ from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.rover.attitude import quaternion
 from lupex_nodes.rover.line_following import Goal, LineFollower
 from lupex_nodes.rover.localisation import Localisation, LocalisationParameters
+from lupex_nodes.rover.records import VISUAL_ODOMETRY
 
 _SETTLING_S = 5.0
 
@@ -53,13 +54,27 @@ class Navigation(Unit):
     modes = {"idle": ("going",), "going": ("idle",)}
     imu = Input("rover/imu/data", Imu, queue=20)
     joints = Input("rover/joint_states", JointState, queue=20)
+    star_tracker = Input("rover/star_tracker/attitude", Imu, queue=20)
+    visual_odometry = Input(
+        "rover/stereo_camera/visual_odometry", PointCloud2, schema=VISUAL_ODOMETRY, queue=20
+    )
+    ranging = Input("rover/ranging/range", Range, queue=20)
+    map_fix = Input("ground/map_fix", PoseWithCovarianceStamped, queue=5)
     odometry = Output("rover/odometry", Odometry, frame_id="map")
     path = Output("rover/path", Path, Qos.STATE, frame_id="map")
     cmd_vel = Output("rover/cmd_vel", TwistStamped, frame_id="rover/base_link")
 
     def setup(self) -> None:
         """Start at the declared pose."""
-        self.localisation = Localisation(self.parameters, imu=self.imu, joints=self.joints)
+        self.localisation = Localisation(
+            self.parameters,
+            imu=self.imu,
+            joints=self.joints,
+            star_tracker=self.star_tracker,
+            visual_odometry=self.visual_odometry,
+            ranging=self.ranging,
+            map_fix=self.map_fix,
+        )
         self.follower: LineFollower | None = None
         self._goal_at = 0
 
