@@ -43,8 +43,15 @@ class Terrain(Parameters):
     geotiff: str | None = parameter(None, "a GeoTIFF of heights; its place rules over the site's")
     size_m: float | None = parameter(None, "side of the synthetic terrain", "m", ge=1)
     pixel_m: float | None = parameter(None, "node distance of the synthetic terrain", "m", ge=0.01)
-    rms_slope_deg: float | None = parameter(
-        None, "slope of the synthetic terrain, root mean square", "deg", ge=0, le=45
+    seed: int | None = parameter(None, "of the synthetic terrain; -1: the scenario's", ge=-1)
+    relief_scale: float | None = parameter(
+        None, "relief over that of the polar highlands; 0 is level", ge=0, le=4
+    )
+    crater_density: float | None = parameter(
+        None, "craters over those of an old surface", ge=0, le=1
+    )
+    rock_abundance: float | None = parameter(
+        None, "k of the rocks' sizes: 0.003 on old highlands, 0.03 on fresh ejecta", ge=0, le=0.1
     )
 
 

@@ -9,16 +9,20 @@ horizon is straight across the disc, the disc uniformly bright.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 
-from lupex_nodes.models.terrain import MOON_RADIUS_M, Terrain
+from lupex_nodes.models.site_terrain import SiteTerrain
+from lupex_nodes.models.terrain import MOON_RADIUS_M
 
 ASTRONOMICAL_UNIT_M = 149_597_870_700.0
 SOLAR_CONSTANT_W_M2 = 1361.0  # at 1 au, Kopp and Lean 2011, doi:10.1029/2010GL045777
 SUN_RADIUS_M = 695_700e3
+
+_STEP_GROWTH = 0.01  # of a ray over its distance: about 1200 steps to 110 km
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,42 @@ def lit_fraction(
     return 0.5 + (x * math.sqrt(1.0 - x * x) + math.asin(x)) / math.pi
 
 
+def lit_fractions(
+    sun_elevation_deg: np.ndarray | float,
+    horizon_deg: np.ndarray | float,
+    angular_radius_deg: np.ndarray | float = 0.2665,
+) -> np.ndarray:
+    """Return the part of the Sun's disc above straight horizons, of the shape of the arguments."""
+    x = np.clip((sun_elevation_deg - horizon_deg) / np.asarray(angular_radius_deg), -1.0, 1.0)
+    return 0.5 + (x * np.sqrt(1.0 - x * x) + np.arcsin(x)) / math.pi
+
+
+def dark_spells(
+    lit: np.ndarray, times_s: np.ndarray, threshold: float = 0.5
+) -> list[tuple[float, float]]:
+    """Return the spells (start_s, end_s) in which less than `threshold` of the disc is lit.
+
+    `lit` and `times_s` have shape (t,). The ends are interpolated between samples; a spell that is
+    under way at the first or last sample starts or ends there.
+    """
+    lit, times_s = np.asarray(lit, dtype=float), np.asarray(times_s, dtype=float)
+    dark = np.concatenate([[False], lit < threshold, [False]])
+    edges = np.flatnonzero(np.diff(dark))
+
+    def crossing(after: int) -> float:
+        before = after - 1
+        part = (threshold - lit[before]) / (lit[after] - lit[before])
+        return float(times_s[before] + part * (times_s[after] - times_s[before]))
+
+    return [
+        (
+            crossing(a) if a > 0 else float(times_s[0]),
+            crossing(b) if b < lit.size else float(times_s[-1]),
+        )
+        for a, b in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    ]
+
+
 def irradiance_w_m2(sun_distance_m: float, lit: float = 1.0) -> float:
     """Return the power per area normal to the rays, of a Sun lit in part."""
     return lit * SOLAR_CONSTANT_W_M2 * (ASTRONOMICAL_UNIT_M / sun_distance_m) ** 2
@@ -88,59 +128,117 @@ def horizon_dip_deg(height_m: float) -> float:
     return math.degrees(math.acos(MOON_RADIUS_M / (MOON_RADIUS_M + height_m)))
 
 
-def horizon(
-    terrain: Terrain, x_m: float, y_m: float, eye_height_m: float = 2.0, azimuths: int = 720
-) -> Horizon:
-    """Return the horizon that a terrain's grid makes around an eye above the ground.
+def horizon_deg(
+    site: SiteTerrain,
+    x_m: float,
+    y_m: float,
+    eye_heights_m: Sequence[float],
+    azimuth_deg: np.ndarray,
+) -> np.ndarray:
+    """Return the horizon around a place for eyes above its ground, shape (eyes, azimuths), degrees.
 
-    Rays step by one pixel to the edge of the grid; heights count from the sphere, so the ground
-    falls away with distance. What lies beyond the grid is not known to it: combine with `behind`.
-    ValueError when the place is not inside the grid.
+    Rays cross all grids in steps that grow with distance; heights count from the sphere, so the
+    ground falls away. Beyond the outermost grid there is nothing. ValueError when the place lies
+    outside the outermost grid.
     """
-    rows, columns = terrain.heights_m.shape
-    column, row = terrain.grid_coordinates(x_m, y_m)
-    if not (0.0 < column < columns - 1 and 0.0 < row < rows - 1):
+    if not site.levels[-1].contains(x_m, y_m):
         raise ValueError(f"({x_m}, {y_m}) m is not inside the terrain: no horizon can be drawn")
-    eye_radius_m = MOON_RADIUS_M + terrain.height_at(x_m, y_m) + eye_height_m
-    reach = math.ceil(math.hypot(max(column, columns - column), max(row, rows - row)))
-    distance_m = np.arange(1, reach + 1) * terrain.pixel_m
-    azimuth = np.radians(np.arange(azimuths) * 360.0 / azimuths)[:, None]
-    u, v = terrain.grid_coordinates(
-        x_m + distance_m * np.sin(azimuth), y_m + distance_m * np.cos(azimuth)
-    )
-    ground_m = map_coordinates(terrain.heights_m, [v, u], order=1, cval=np.nan, output=float)
-    angle = distance_m / MOON_RADIUS_M
-    radius_m = MOON_RADIUS_M + ground_m
-    rise = (radius_m * np.cos(angle) - eye_radius_m) / (radius_m * np.sin(angle))
-    return Horizon(np.degrees(np.arctan(np.nanmax(rise, axis=1))))
+    eyes_m = MOON_RADIUS_M + site.height_at(x_m, y_m) + np.asarray(eye_heights_m, dtype=float)
+    azimuth = np.atleast_1d(np.asarray(azimuth_deg, dtype=float))
+    distance_m, cosine, sine = _steps(site.levels[0].pixel_m, _STEP_GROWTH, site.reach_m(x_m, y_m))
+    rise = np.empty((eyes_m.size, azimuth.size))
+    for i, degrees in enumerate(azimuth.tolist()):
+        heights_m, count = _along(site, x_m, y_m, math.radians(degrees), distance_m)
+        # tan of elevation = (r cos - eye) / (r sin), r the ground's distance from the centre
+        level = cosine[:count] / sine[:count]
+        per_eye = 1.0 / (sine[:count] * (MOON_RADIUS_M + heights_m))
+        for j, eye_m in enumerate(eyes_m.tolist()):
+            rise[j, i] = (level - eye_m * per_eye).max()
+    return np.degrees(np.arctan(rise))
 
 
-def far_horizon(
-    seed: int,
-    sun_azimuth_deg: np.ndarray,
-    sun_elevation_deg: np.ndarray,
-    lit_share: float = 0.93,
-    *,
-    roughness_deg: float = 0.6,
-    azimuths: int = 720,
+def horizon(
+    site: SiteTerrain, x_m: float, y_m: float, eye_height_m: float = 2.0, azimuths: int = 720
 ) -> Horizon:
-    """Return an invented far horizon of a polar ridge, beyond the reach of a terrain grid.
+    """Return the whole horizon around an eye above the ground; as `horizon_deg`."""
+    around = np.arange(azimuths) * 360.0 / azimuths
+    return Horizon(horizon_deg(site, x_m, y_m, (eye_height_m,), around)[0])
 
-    Shape and roughness (root mean square, features of 20 deg of azimuth) are assumed; the level is
-    set so that some of the Sun shows for `lit_share` of the given Sun positions. Two years of Sun
-    then hold a longest darkness of 3.8 days in the median, 2.4 to 6.3 in 90 % of seeds; Glaser et
-    al. 2014, Icarus 243, 78, found 92 % lit and 3 to 5 days on the ridge between Shackleton and de
-    Gerlache.
+
+def horizons_deg(
+    site: SiteTerrain,
+    x_m: np.ndarray,
+    y_m: np.ndarray,
+    eye_height_m: float,
+    azimuth_deg: float,
+    growth: float = 0.03,
+) -> np.ndarray:
+    """Return the horizon at one azimuth from many places, of the shape of `x_m`, degrees.
+
+    `growth` is a ray's step over its distance. About 10 us a place.
     """
-    if not 0.0 < lit_share < 1.0:
-        raise ValueError(f"lit share of the far horizon is {lit_share}: it lies between 0 and 1")
-    rng = np.random.default_rng(seed)
-    harmonic = np.arange(1, 19)
-    amplitude = np.exp(-0.5 * (harmonic / 9.0) ** 2)
-    cosine, sine = amplitude * rng.standard_normal((2, harmonic.size))
-    phase = np.radians(np.arange(azimuths) * 360.0 / azimuths)[:, None] * harmonic
-    shape = np.cos(phase) @ cosine + np.sin(phase) @ sine
-    relief = Horizon(shape * (roughness_deg / shape.std()))
-    upper_limb_deg = sun_elevation_deg + 0.2665
-    level_deg = np.quantile(upper_limb_deg - relief.at_many(sun_azimuth_deg), 1.0 - lit_share)
-    return Horizon(relief.elevation_deg + level_deg)
+    x_m, y_m = np.broadcast_arrays(np.asarray(x_m, float), np.asarray(y_m, float))
+    x, y = x_m.reshape(-1), y_m.reshape(-1)
+    eye_m = MOON_RADIUS_M + site.height(x, y) + eye_height_m
+    s, c = math.sin(math.radians(azimuth_deg)), math.cos(math.radians(azimuth_deg))
+    middle = (float(x.mean()), float(y.mean())) if x.size else (0.0, 0.0)
+    reach_m = site.reach_m(*middle) + float(np.hypot(x - middle[0], y - middle[1]).max(initial=0.0))
+    rise = np.full(x.size, -np.inf)
+    for distance_m, cosine, sine in zip(
+        *_steps(site.levels[0].pixel_m, growth, reach_m), strict=True
+    ):
+        radius_m = site.ground(x + distance_m * s, y + distance_m * c)
+        radius_m += MOON_RADIUS_M
+        np.fmax(rise, (radius_m * cosine - eye_m) / (radius_m * sine), out=rise)
+    return np.degrees(np.arctan(rise)).reshape(x_m.shape)
+
+
+@lru_cache(maxsize=16)
+def _steps(first_m: float, growth: float, reach_m: float) -> tuple[np.ndarray, ...]:
+    """Distances along a ray, and cosine and sine of the angles that they span at the centre."""
+    linear = np.arange(1, math.ceil(1.0 / growth) + 1) * first_m
+    far = math.ceil(math.log(max(reach_m / linear[-1], 1.0 + growth)) / math.log1p(growth))
+    distance_m = np.concatenate([linear, linear[-1] * (1.0 + growth) ** np.arange(1, far + 1)])
+    distance_m = distance_m[distance_m <= reach_m]
+    angle = distance_m / MOON_RADIUS_M
+    return distance_m, np.cos(angle), np.sin(angle)
+
+
+def _along(
+    site: SiteTerrain, x_m: float, y_m: float, azimuth: float, distance_m: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Heights along a ray from a place, to the edge of the outermost grid, and their number.
+
+    The grids are nested, so each one holds one stretch of the ray, with the finer ones' inside.
+    """
+    s, c = math.sin(azimuth), math.cos(azimuth)
+    heights_m = np.empty(distance_m.size)
+    first = last = 0
+    for index, level in enumerate(site.levels):
+        column, row = level.grid_coordinates(x_m, y_m)
+        # grid_coordinates is linear: what it says of a unit step is the ray's direction
+        ahead_column, ahead_row = level.grid_coordinates(level.x0_m + s, level.y0_m + c)
+        rows, columns = level.heights_m.shape
+        margin = 0.0 if index == len(site.levels) - 1 else 1.0
+        enter_m, leave_m = 0.0, math.inf
+        for at, step, top in ((column, ahead_column, columns - 1), (row, ahead_row, rows - 1)):
+            if abs(step) < 1e-12:
+                if not margin <= at <= top - margin:
+                    leave_m = -1.0
+                continue
+            near, far = sorted(((margin - at) / step, (top - margin - at) / step))
+            enter_m, leave_m = max(enter_m, near), min(leave_m, far)
+        if leave_m < enter_m:
+            continue
+        begin, end = np.searchsorted(distance_m, (enter_m, leave_m)).tolist()
+        stretches = [(begin, end)]
+        if last > first:
+            stretches = [(begin, first), (last, end)]
+        for a, b in stretches:
+            if b > a:
+                d = distance_m[a:b]
+                heights_m[a:b] = level.bilinear(column + ahead_column * d, row + ahead_row * d)
+        first, last = begin, end
+    if last <= 0:
+        raise ValueError(f"({x_m}, {y_m}) m lies on the terrain's very edge: no horizon there")
+    return heights_m[:last], last

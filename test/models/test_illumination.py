@@ -12,7 +12,9 @@ from scipy.integrate import trapezoid
 
 from lupex_nodes.models import ephemeris, illumination
 from lupex_nodes.models.illumination import Horizon
-from lupex_nodes.models.terrain import Terrain, synthetic
+from lupex_nodes.models.site_terrain import SiteTerrain
+from lupex_nodes.models.synthetic_site import synthetic_site
+from lupex_nodes.models.terrain import MOON_RADIUS_M, Terrain
 
 HOUR_NS = 3600 * 10**9
 
@@ -66,7 +68,7 @@ def test_horizon_interpolates_around_the_circle():
 
 
 def test_level_ground_sinks_by_the_dip_of_the_sphere():
-    flat = Terrain(np.zeros((801, 801)), 25.0, -10_000.0, -10_000.0)
+    flat = SiteTerrain((Terrain(np.zeros((801, 801)), 25.0, -10_000.0, -10_000.0),))
     seen = illumination.horizon(flat, 0.0, 0.0, eye_height_m=20.0, azimuths=90)
     dip = illumination.horizon_dip_deg(20.0)
     np.testing.assert_allclose(seen.elevation_deg, -dip, atol=2e-3)
@@ -75,29 +77,76 @@ def test_level_ground_sinks_by_the_dip_of_the_sphere():
 def test_a_wall_to_the_east_stands_at_its_angle():
     heights = np.zeros((201, 201))
     heights[:, 150:] = 30.0
-    wall = Terrain(heights, 10.0, -1000.0, -1000.0)
+    wall = SiteTerrain((Terrain(heights, 10.0, -1000.0, -1000.0),))
     seen = illumination.horizon(wall, 0.0, 0.0, eye_height_m=2.0)
     assert seen.at(90.0) == pytest.approx(math.degrees(math.atan(28.0 / 500.0)), abs=0.02)
     oblique = math.degrees(math.atan(28.0 / (500.0 / math.cos(math.radians(45.0)))))
     assert seen.at(45.0) == pytest.approx(oblique, abs=0.03)
     assert seen.at(270.0) < 0.0
-    turned = Terrain(heights, 10.0, 1000.0, -1000.0, rotation_deg=90.0)
+    turned = SiteTerrain((Terrain(heights, 10.0, 1000.0, -1000.0, rotation_deg=90.0),))
     north = illumination.horizon(turned, 0.0, 0.0, eye_height_m=2.0)
     np.testing.assert_allclose(north.at(0.0), seen.at(90.0), atol=1e-6)
 
 
-def test_horizon_agrees_with_looking_along_single_rays():
-    ground = synthetic(5, 400.0, 2.0)
-    seen = illumination.horizon(ground, 13.0, -20.0, azimuths=360)
-    eye = ground.height_at(13.0, -20.0) + 2.0
-    for azimuth in (0, 77, 200, 311):
-        s, c = math.sin(math.radians(azimuth)), math.cos(math.radians(azimuth))
-        steepest = -math.inf
-        for d in np.arange(2.0, 400.0, 0.5):
-            if ground.contains(13.0 + d * s, -20.0 + d * c):
-                rise = ground.height_at(13.0 + d * s, -20.0 + d * c) - eye - d**2 / 3474800.0
-                steepest = max(steepest, rise / d)
-        assert seen.at(azimuth) == pytest.approx(math.degrees(math.atan(steepest)), abs=0.15)
+SITE = synthetic_site(5, 300.0, 2.0)
+
+
+def steepest_deg(site, x, y, eye_height, azimuth):
+    """March densely along one ray on the smooth surface; the plain way to a horizon."""
+    s, c = math.sin(math.radians(azimuth)), math.cos(math.radians(azimuth))
+    d = np.concatenate([np.arange(1.0, 2000.0, 0.5), np.arange(2000.0, 110_000.0, 5.0)])
+    radius = MOON_RADIUS_M + site.height(x + d * s, y + d * c)
+    eye = MOON_RADIUS_M + site.height_at(x, y) + eye_height
+    up = radius * np.cos(d / MOON_RADIUS_M) - eye
+    return math.degrees(math.atan((up / (radius * np.sin(d / MOON_RADIUS_M))).max()))
+
+
+@pytest.mark.parametrize("x, y", [(13.0, -20.0), (-120.0, 90.0), (900.0, -400.0)])
+def test_horizon_agrees_with_a_dense_march(x, y):
+    azimuths = np.array([0.0, 77.0, 200.0, 311.0])
+    seen = illumination.horizon_deg(SITE, x, y, (1.0, 2.0), azimuths)
+    dense = [[steepest_deg(SITE, x, y, h, a) for a in azimuths] for h in (1.0, 2.0)]
+    # rays look at the facets between nodes, which cut a crest that the smooth surface rounds
+    np.testing.assert_allclose(seen, dense, atol=0.06)
+    whole = illumination.horizon(SITE, x, y, 2.0, azimuths=360)
+    np.testing.assert_allclose(whole.at_many(azimuths), seen[1], atol=1e-9)
+
+
+def test_many_places_see_what_each_sees_alone():
+    rng = np.random.default_rng(3)
+    x, y = rng.uniform(-140.0, 140.0, (2, 5, 8))
+    seen = illumination.horizons_deg(SITE, x, y, 2.0, 222.0)
+    alone = [
+        illumination.horizon_deg(SITE, a, b, (2.0,), [222.0])[0, 0]
+        for a, b in zip(x.flat, y.flat, strict=True)
+    ]
+    assert seen.shape == (5, 8)
+    np.testing.assert_allclose(seen.reshape(-1), alone, atol=0.06)
+
+
+@given(
+    seen=st.lists(st.floats(0.0, 1.0), min_size=2, max_size=30),
+    threshold=st.floats(0.1, 0.9),
+)
+def test_dark_spells_are_where_it_is_dark(seen, threshold):
+    lit, times = np.array(seen), 3600.0 * np.arange(len(seen))
+    spells = illumination.dark_spells(lit, times, threshold)
+    for value, at in zip(lit, times, strict=True):
+        inside = any(start <= at <= end for start, end in spells)
+        assert inside == (value < threshold) or value == pytest.approx(threshold)
+    assert spells == sorted(spells)
+
+
+def test_dark_spells_end_where_the_light_crosses():
+    lit = np.array([1.0, 1.0, 0.0, 0.0, 1.0, 0.0])
+    assert illumination.dark_spells(lit, np.arange(6.0)) == [(1.5, 3.5), (4.5, 5.0)]
+    assert illumination.dark_spells(np.ones(4), np.arange(4.0)) == []
+
+
+@given(elevation=st.floats(-3.0, 3.0), horizon=st.floats(-3.0, 3.0))
+def test_lit_fractions_of_arrays_are_those_of_numbers(elevation, horizon):
+    many = illumination.lit_fractions(np.array([elevation]), np.array([horizon]))
+    assert many[0] == pytest.approx(illumination.lit_fraction(elevation, horizon), abs=1e-12)
 
 
 def test_a_farther_horizon_shows_where_it_is_higher():
@@ -110,24 +159,8 @@ def test_uniform_horizons_of_a_ridge_give_the_known_darkness(two_years_of_sun):
     assert darkness(two_years_of_sun, -1.7) == pytest.approx((0.98, 5.9), abs=0.05)
 
 
-def test_far_horizon_darkens_the_ridge_for_days_not_weeks(two_years_of_sun):
-    sun, longest = two_years_of_sun, []
-    for seed in range(40):
-        far = illumination.far_horizon(seed, sun.azimuth_deg, sun.elevation_deg)
-        lit, days = darkness(sun, far.at_many(sun.azimuth_deg))
-        assert lit == pytest.approx(0.93, abs=0.002)
-        longest.append(days)
-    assert 3.0 < np.median(longest) < 5.0
-    assert max(longest) < 10.0
-    again = illumination.far_horizon(39, sun.azimuth_deg, sun.elevation_deg)
-    assert np.array_equal(again.elevation_deg, far.elevation_deg)
-
-
 def test_bad_input_is_refused_in_one_sentence():
-    ground = synthetic(5, 100.0, 2.0)
     with pytest.raises(ValueError, match="not inside the terrain"):
-        illumination.horizon(ground, 90.0, 0.0)
+        illumination.horizon(SITE, 200e3, 0.0)
     with pytest.raises(ValueError, match="two finite"):
         Horizon(np.array([np.nan, 1.0]))
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        illumination.far_horizon(1, np.zeros(3), np.zeros(3), 1.2)

@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import hashlib
 import math
 import pickle
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lupex_nodes.models.terrain import Terrain, crater_profile_m, synthetic
+from lupex_nodes.models.synthetic_site import synthetic_site
+from lupex_nodes.models.terrain import Terrain
 
-LOLA = Path(__file__).parents[3] / "shared/data/dem/Shoemaker_final_adj_5mpp_surf_1k.tif"
-GROUND = synthetic(7, 200.0, 1.0, rms_slope_deg=8.0)
+GROUND = synthetic_site(7, 200.0, 1.0).levels[0]
 coordinate = st.floats(-130.0, 130.0)
 
 
@@ -93,82 +90,11 @@ def test_normals_and_slopes_on_a_plane():
     assert plane.slope_deg(4.5, 5.2) == pytest.approx(10.0, abs=1e-4)
 
 
-def test_synthetic_terrain_is_the_same_to_the_byte():
-    def digest(seed):
-        grid = synthetic(seed, 128.0, 1.0).heights_m
-        return hashlib.sha256(grid.tobytes()).hexdigest()
-
-    assert digest(3) == digest(3)
-    assert digest(3) != digest(4)
-
-
-@pytest.mark.parametrize("hurst", [0.75, 0.95])
-def test_synthetic_slope_and_roughness_law(hurst):
-    """Structure function of height differences grows as distance^(2 hurst)."""
-    variance = np.zeros(2)
-    for seed in range(6):
-        terrain = synthetic(seed, 512.0, 1.0, rms_slope_deg=8.0, hurst=hurst, crater_density=0.0)
-        grid = terrain.heights_m.astype(float)
-        for k, lag in enumerate((2, 8)):
-            variance[k] += np.mean((grid[:, lag:] - grid[:, :-lag]) ** 2)
-        gradient = np.gradient(grid)
-        rms = math.degrees(math.atan(math.sqrt(np.mean(gradient[0] ** 2 + gradient[1] ** 2))))
-        assert rms == pytest.approx(8.0, abs=0.05)
-        assert terrain.height_at(0.0, 0.0) == 0.0
-    measured = math.log(variance[1] / variance[0]) / math.log(4.0) / 2.0
-    assert measured == pytest.approx(hurst, abs=0.1)
-
-
-def test_terrain_does_not_wrap_around():
-    grid = synthetic(2, 256.0, 1.0).heights_m
-    neighbours = np.abs(np.diff(grid, axis=1)).mean()
-    assert np.abs(grid[:, 0] - grid[:, -1]).mean() > 5 * neighbours
-
-
-@pytest.mark.skipif(not LOLA.is_file(), reason=f"no real elevation model at {LOLA}")
-def test_default_slopes_over_5_m_match_real_polar_terrain():
-    def slopes_deg(grid):
-        return np.degrees(np.arctan(np.hypot(*np.gradient(grid.astype(float), 5.0))))
-
-    real = slopes_deg(tifffile.imread(LOLA))
-    made = [slopes_deg(synthetic(seed).heights_m[::5, ::5]) for seed in range(8)]
-    for percentile, tolerance in [(25, 0.15), (50, 0.15), (75, 0.15), (95, 0.2)]:
-        found = np.mean([np.percentile(one, percentile) for one in made])
-        assert found == pytest.approx(np.percentile(real, percentile), rel=tolerance)
-
-
-def test_craters_have_the_depth_and_rim_asked_for():
-    r = np.array([0.0, 1.0 - 1e-12, 1.0, 2.0, 3.0, 5.0])
-    profile = crater_profile_m(r, 20.0, 3.0)
-    assert profile[1] - profile[0] == pytest.approx(3.0)
-    assert profile[2] == pytest.approx(0.04 * 20.0)
-    assert profile[3] == pytest.approx(0.8 * (1 / 8 - 1 / 27) / (1 - 1 / 27))
-    assert profile[4:] == pytest.approx([0.0, 0.0], abs=1e-12)
-
-
-def test_craters_follow_trask_in_number():
-    """Only craters of one size class: the pits found on flat ground count as expected."""
-    from scipy.ndimage import label
-
-    flat = {"rms_slope_deg": 0.0, "crater_diameter_max_m": 8.0}
-    found = 0
-    for seed in range(4):
-        heights = synthetic(seed, 400.0, 1.0, crater_density=0.2, **flat).heights_m
-        plain = np.median(heights)
-        found += label(heights < plain - 0.06)[1]
-    expected = 4 * 0.2 * 0.0794 * (4.0**-2 - 8.0**-2) * 400.0**2
-    assert found == pytest.approx(expected, rel=0.2)
-
-
 def test_bad_input_is_refused_in_one_sentence():
     with pytest.raises(ValueError, match="not all finite"):
         Terrain(np.full((5, 5), np.nan), 1.0, 0.0, 0.0)
     with pytest.raises(ValueError, match="4 x 4"):
         Terrain(np.zeros((3, 5)), 1.0, 0.0, 0.0)
-    with pytest.raises(ValueError, match="nodes a side"):
-        synthetic(1, 1e6, 1.0)
-    with pytest.raises(ValueError, match="Hurst"):
-        synthetic(1, 100.0, 1.0, hurst=1.5)
     with pytest.raises(ValueError, match="read-only"):
         GROUND.heights_m[0, 0] = 1.0
 
