@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -29,9 +29,11 @@ Mark = tuple[float, float, float]
 
 _MARGIN_CELLS = (12, 35)
 _WIDER_CELLS = 90
+_CELLS_MAX = 250  # from start to goal
 _SAMPLE_M = 2.5
 _DEPARTURE_STEP_S = 3600.0
 _DARK_AVERSION = (1.0, 10.0)
+_SHOWN_SLOPE, _SHOWN_DARK = 70.0, 29.0
 #: Steps between cells with the cells they pass, as (rows, columns); each is used both ways.
 _STEPS: tuple[tuple[tuple[int, int], tuple[tuple[int, int], ...]], ...] = (
     ((0, 1), ()),
@@ -137,9 +139,11 @@ class Grid:
         self.steep_deg = np.maximum(self.slope_deg - p.slope_plan_deg, 0.0)
         self.closed = self.slope_deg > p.slope_limit_deg
         self.closed |= ~ground.levels[0].within(self.x_m, self.y_m)
-        for x, y, radius in marks:
-            self.closed |= np.hypot(self.x_m - x, self.y_m - y) < max(radius, 0.6 * self.pitch_m)
-        # where the rover stands it can stand
+        # the rover stands outside of what blocked it, however near
+        self.marks = [(x, y, min(r, 0.95 * math.dist((x, y), start))) for x, y, r in marks]
+        for x, y, radius in self.marks:
+            self.closed |= np.hypot(self.x_m - x, self.y_m - y) < radius
+        # where it stands it can stand
         self.closed[self.start] = False
 
     def places(self, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -149,12 +153,25 @@ class Grid:
         return self.origin[0] + c * along - s * left, self.origin[1] + s * along + c * left
 
 
+    def marked(self, a: tuple[Any, Any], b: tuple[Any, Any]) -> Any:
+        """Tell which lines between points (x, y) pass a place that is blocked."""
+        (ax, ay), (bx, by) = a, b
+        dx, dy = bx - ax, by - ay
+        square = np.maximum(dx * dx + dy * dy, 1e-12)
+        found = np.zeros(np.shape(bx), bool)
+        for x, y, radius in self.marks:
+            part = np.clip(((x - ax) * dx + (y - ay) * dy) / square, 0.0, 1.0)
+            found |= np.hypot(ax + part * dx - x, ay + part * dy - y) < radius
+        return found
+
+
 class PathPlanner:
     """Finds ways over a ground that a map shows, under a sky that is forecast."""
 
     def __init__(self, ground: SiteTerrain, p: PlanningParameters, sky: Sky | None = None) -> None:
         self.ground, self.p, self.sky = ground, p, sky
         self.grid: Grid | None = None
+        self._dark: np.ndarray | None = None
 
     def plan(
         self,
@@ -176,6 +193,7 @@ class PathPlanner:
             corners = np.array([start, goal])
             return self._way(corners, now, drive, 0.0)
         cell_m = self.p.cell_m if length_m <= self.p.far_m else self.p.cell_far_m
+        cell_m = max(cell_m, length_m / _CELLS_MAX)
         search = None
         for margin in (None, _WIDER_CELLS):
             grid = Grid(self.ground, start, goal, cell_m, margin, marks, self.p)
@@ -184,13 +202,21 @@ class PathPlanner:
             search = _Search(grid, drive, self.p)
             if search.reaches_goal:
                 break
-        self.grid = grid
+        self.grid, self._dark = grid, None
         if not search or not search.reaches_goal:
             raise NoPath(
                 f"no way to ({goal[0]:.1f}, {goal[1]:.1f}) m keeps to slopes under "
                 f"{self.p.slope_limit_deg:g} deg and around what is blocked"
             )
         return self._best_departure(search, now, drive, dark_max_m, wait_max_s)
+
+    def occupancy(self) -> np.ndarray:
+        """Return how costly each cell of the last plan's grid was: 100 closed, 0 level and lit."""
+        assert self.grid is not None
+        share = _SHOWN_SLOPE * self.grid.slope_deg / self.p.slope_limit_deg
+        if self._dark is not None:
+            share = share + _SHOWN_DARK * self._dark
+        return np.where(self.grid.closed, 100.0, np.minimum(share, 99.0)).astype(np.int8)
 
     def _best_departure(
         self, search: _Search, now: int, drive: TraverseEnergy, dark_max_m: float, wait_s: float
@@ -227,6 +253,7 @@ class PathPlanner:
             # light changes little from cell to cell: every other one is asked
             dark = _at_every_other(self.sky.dark, grid, at)
             silent = _at_every_other(self.sky.silent, grid, at)
+            self._dark = dark
         for aversion in _DARK_AVERSION:
             extra_w = np.zeros(grid.shape)
             if dark is not None and silent is not None:
@@ -291,6 +318,9 @@ class _Search:
             free = ~(grid.closed[here] | grid.closed[there])
             for way in passed:
                 free &= ~grid.closed[_shifted(here, way)]
+            if grid.marks:
+                ends_m = [(grid.x_m[cells], grid.y_m[cells]) for cells in (here, there)]
+                free &= ~grid.marked(*ends_m)
             for a, b, sign in ((here, there, 1.0), (there, here, -1.0)):
                 cost, time_s = self._edges(a, b, step, sign)
                 starts.append(number[a][free])
@@ -398,7 +428,10 @@ class _Search:
         nearest = np.rint(row).astype(int), np.rint(column).astype(int)
         cost_j += time_s * (p.under_way_w + extra_w[nearest])
         total = cost_j.sum(axis=1)
-        total[g.closed[nearest].any(axis=1)] = math.inf
+        closed = g.closed[nearest].any(axis=1)
+        if g.marks:
+            closed |= g.marked(g.places(*a.T.astype(float)), g.places(*b.T.astype(float)))
+        total[closed] = math.inf
         return total
 
 
