@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import math
 from array import array
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState, PointCloud2
 
-from lupex_nodes.bus.commands import command
+from lupex_nodes.bus.commands import Stage, command
 from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import ERROR, OK
 from lupex_nodes.bus.messages import WARN as WARNING
@@ -19,8 +20,9 @@ from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output
 from lupex_nodes.bus.stamps import SECOND, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
-from lupex_nodes.models.crawler_kinematics import CRAWLERS, CrawlerLayout
-from lupex_nodes.rover.records import CURRENTS
+from lupex_nodes.models.crawler_kinematics import CRAWLERS, CrawlerDrive, CrawlerLayout
+from lupex_nodes.models.drive_train import DriveTrain
+from lupex_nodes.rover.records import CURRENTS, MOBILITY
 from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import LOAD, TRACKS
 
@@ -28,14 +30,33 @@ _JOINTS = [*(f"{name}_crawler" for name in CRAWLERS), *(f"{name}_steering" for n
 _DRIVES = list(CRAWLERS)
 _STILL = array("d", [0.0] * 4)
 _RATE_HZ = 10
+_GUIDE = "navigation"
+_SLOWEST_M_S = 0.01  # of tracks whose slip the ground speed sensor can tell
+
+
+class Velocity(NamedTuple):
+    """A velocity command, when it came (ns) and from whom."""
+
+    ahead_m_s: float
+    left_m_s: float
+    turn_rad_s: float
+    time: int
+    source: str
+
+    @property
+    def moves(self) -> bool:
+        """Whether it asks for motion."""
+        return any(self[:3])
 
 
 class Mobility(Unit):
     """Turns body velocity into the speed and steering of four crawlers, and measures them.
 
-    Steers first and drives when all crawlers point the right way. Stops when its velocity command
-    falls silent. A stalled motor or tracks that slip away stop the drive too, and it then moves
-    only after the velocity command has paused.
+    Steers first and drives when all crawlers point the right way. Navigation's velocity commands
+    go first; while it sends none, others may drive, and `mobility: cmd_vel` on commands says when
+    that begins and how it ends. Stops when its velocity command falls silent. A stalled motor or
+    tracks that slip away stop the drive too, and it then moves only after the velocity command has
+    paused: a zero or silence.
     """
 
     class Parameters(Parameters):
@@ -59,24 +80,29 @@ class Mobility(Unit):
         gear_efficiency: float = parameter(0.4, "motor to track", ge=0.05, le=1.0, assumed=True)
         winding_ohm: float = parameter(1.0, "motor resistance", "ohm", ge=0.0, assumed=True)
         idle_current_a: float = parameter(
-            0.15, "of a turning motor without load", "A", ge=0.0, assumed=True
+            1.34, "of a turning motor without load", "A", ge=0.0, assumed=True
         )
         track_resistance: float = parameter(
             0.07, "inside the track, part of its load", ge=0.0, le=1.0, assumed=True
         )
         current_limit_a: float = parameter(6.0, "of a motor", "A", ge=0.1, assumed=True)
         stall_current_a: float = parameter(
-            3.0, "a motor at this current that does not turn is stalled", "A", ge=0.1, assumed=True
+            4.0, "a motor at this current that does not turn is stalled", "A", ge=0.1, assumed=True
         )
         slip_limit: float = parameter(0.6, "the drive stops at this slip", ge=0.05, le=1.0)
-        slip_sigma: float = parameter(
-            0.02, "noise of the ground speed sensor", ge=0.0, le=0.5, assumed=True
+        ground_speed_sigma_m_s: float = parameter(
+            0.003, "noise of the ground speed sensor", "m/s", ge=0.0, le=0.1, assumed=True
+        )
+        ground_speed_scale_sigma: float = parameter(
+            0.05, "error of its scale, drawn at power-on", ge=0.0, le=0.5, live=False, assumed=True
         )
         electronics_w: float = parameter(5.0, "standing", "W", ge=0.0, assumed=True)
         driving_w: float = parameter(
             40.0, "electronics and brakes while driving", "W", ge=0.0, assumed=True
         )
-        steering_w: float = parameter(20.0, "while crawlers steer", "W", ge=0.0, assumed=True)
+        steering_w: float = parameter(
+            6.0, "electronics while crawlers steer", "W", ge=0.0, assumed=True
+        )
 
     class Degradation(Degradation):
         """What goes wrong in a drive train."""
@@ -89,48 +115,87 @@ class Mobility(Unit):
     kind = Kind.HARDWARE
     modes = {"stopped": ("driving", "blocked"), "driving": ("stopped", "blocked"),
              "blocked": ("stopped",)}
-    cmd_vel = Input("rover/cmd_vel", TwistStamped)
+    cmd_vel = Input("rover/cmd_vel", TwistStamped, queue=100, wake=True)
     tracks = Input("world/vehicle/tracks", PointCloud2, schema=TRACKS)
+    ground_speed = Input("world/vehicle/odometry", Odometry)
     drive = Output("rover/mobility/drive", JointState)
     joint_states = Output("rover/joint_states", JointState)
     currents = Output("rover/mobility/currents", PointCloud2, schema=CURRENTS)
+    state = Output("rover/mobility/state", PointCloud2, schema=MOBILITY)
     load = Output("~/load", PointCloud2, schema=LOAD)
 
     def setup(self) -> None:
-        """Stand still with crawlers straight."""
-        self.layout = CrawlerLayout(speed_max_m_s=self.parameters.speed_max_m_s)
-        self._steering = [0.0] * 4
+        """Stand still, crawlers as they were when the power went."""
+        p = self.parameters
+        self.layout = CrawlerLayout(speed_max_m_s=p.speed_max_m_s)
+        self._steering = list(self.context.memory.get("steering_rad", [0.0] * 4))
         self._speeds = [0.0] * 4
         self._travel_m = [0.0] * 4
+        self._laid_m = 0.0
         self._currents_a = [0.0] * 4
+        self._guided: Velocity | None = None
+        self._outside: Velocity | None = None
+        self._followed: Velocity | None = None
+        self._refused = ""
         self._slip = 0.0
+        self._scale = 1.0 + p.ground_speed_scale_sigma * self.rng.standard_normal()
+        # what the tracks did in the last second and in the one before, ahead and to the left
+        self._ran = [(0.0, 0.0)] * 2
         self._tripped_for = 0
+        self._power_w = 0.0
+        self._energy_j = 0.0
+        self._busy = False
         self._last: int | None = None
         self._load = LoadReport(self.load)
         self._rows = np.zeros((_RATE_HZ, 5), np.float32)
         self._rows[:, 0] = np.arange(1 - _RATE_HZ, 1) / _RATE_HZ
+        self.parameters_changed()
+
+    def parameters_changed(self) -> None:
+        """Take over the motors' figures."""
+        p = self.parameters
+        self._train = DriveTrain(
+            p.driving_w,
+            p.electronics_w,
+            p.back_emf_v_s_m,
+            p.gear_efficiency,
+            p.winding_ohm,
+            p.idle_current_a,
+        )
 
     @command("stops the drive until the velocity command pauses", interrupts=True)
     def stop(self, now: int, arguments: None) -> None:
         """Block the drive; the velocity command must fall silent or zero before it moves again."""
-        self._block(now, "STOPPED", "The drive was stopped by command.", OK)
+        self._unfollow(True, "ended by stop")
+        self._block("STOPPED", "The drive was stopped by command.", OK)
 
     def step(self, now: int) -> int | None:
-        """Carry on the last second's motion, then follow the command."""
-        dt_s = 0.0 if self._last is None else (now - self._last) / SECOND
-        self._last = now
+        """Carry on the last second's motion, then follow the command; asleep while standing."""
+        dt_s = 0.0 if self._last is None or not self._busy else (now - self._last) / SECOND
+        first, self._last = self._last is None, now
+        self._energy_j += self._power_w * dt_s
         for i, speed in enumerate(self._speeds):
             self._travel_m[i] += speed * dt_s
-        target = self._target(now)
-        steering_w = self._steer(target.steering_rad, dt_s) if target else 0.0
+            self._laid_m += 0.25 * abs(speed) * dt_s
+        self._listen()
+        velocity = self._velocity(now)
+        target = self._target(velocity)
+        tracks = self.tracks.rows() if target else None
+        loads = None if tracks is None else tracks.tolist()
+        steering_w = self._steer(target.steering_rad, dt_s, loads) if target else 0.0
         wanted = target.speed_m_s if target and self._aligned(target) else (0.0,) * 4
-        tracks = self.tracks.rows()
-        tracks = None if tracks is None else tracks.tolist()
-        motor_w = self._run_motors(wanted, tracks)
-        if self.mode == "driving":
-            self._protect(now, wanted, tracks)
-        self._publish(now, motor_w, steering_w)
-        return None
+        motor_w = self._run_motors(wanted, loads)
+        if velocity and target:
+            self._protect(wanted, velocity, target.scale)
+        else:
+            self._slip, self._ran = 0.0, [(0.0, 0.0)] * 2
+        was_busy, self._busy = self._busy, target is not None
+        self._power_w = steering_w + motor_w + (
+            self._train.driving_w if self.mode == "driving" else self._train.standing_w
+        )
+        self._publish(now, first or was_busy or self._busy)
+        waits = self._busy or self.mode == "blocked"
+        return now + (SECOND if waits else 60 * SECOND)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say how the drive works."""
@@ -140,57 +205,135 @@ class Mobility(Unit):
             **{f"current_{n}_a": a for n, a in zip(CRAWLERS, self._currents_a, strict=True)},
         }
 
-    def _target(self, now: int) -> Any:
-        """Return what the crawlers shall do, None to stand."""
-        message = self.cmd_vel.value
-        velocity = None
-        if message is not None and self.cmd_vel.age_s(now) <= self.parameters.command_timeout_s:
+    # --- what to do --------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Take velocity commands, or refuse them with a reason."""
+        time = self.cmd_vel.time or 0
+        for source, message in self.cmd_vel.drain_with_sources():
             twist = message.twist
-            velocity = (twist.linear.x, twist.linear.y, twist.angular.z)
-            if not any(velocity) or not all(map(math.isfinite, velocity)):
-                velocity = None
+            asked = Velocity(twist.linear.x, twist.linear.y, twist.angular.z, time, source)
+            if not all(map(math.isfinite, asked[:3])):
+                values = ", ".join(f"{value:g}" for value in asked[:3])
+                self._refuse(source, f"velocity ({values}) is not finite: give m/s and rad/s")
+            elif source == _GUIDE:
+                self._guided = asked
+            elif self._current(self._guided, time):
+                self._refuse(source, f"{_GUIDE} drives to a goal: tell it to hold first")
+            else:
+                self._outside, self._refused = asked, ""
+
+    def _refuse(self, source: str, reason: str) -> None:
+        """Say why a velocity command is not followed; once as long as the reason lasts."""
+        if reason == self._refused:
+            return
+        self._refused = reason
+        self.report("cmd_vel", source, Stage.ACCEPTANCE, False, reason)
+        self.event("VELOCITY_REFUSED", f"A velocity command was refused: {reason}.", source=source)
+
+    def _current(self, asked: Velocity | None, now: int) -> bool:
+        if asked is None:
+            return False
+        return now - asked.time <= self.parameters.command_timeout_s * SECOND
+
+    def _velocity(self, now: int) -> Velocity | None:
+        """Return the motion asked for, None to stand; tell when following others begins or ends."""
+        guided = self._current(self._guided, now)
+        asked = self._guided if guided else self._outside
+        if not self._current(asked, now) or not (asked and asked.moves):
+            asked = None
+        if self._followed and (asked is None or guided):
+            if guided:
+                self._unfollow(False, f"{_GUIDE} took over")
+            elif self._current(self._outside, now):
+                self._unfollow(True, "ended by zero velocity")
+            else:
+                silent_s = self.parameters.command_timeout_s
+                self._unfollow(False, f"no velocity command came for {silent_s:g} s")
+        if asked and not guided and not self._followed and self.mode != "blocked":
+            self._followed = asked
+            self.report("cmd_vel", asked.source, Stage.START)
+        return asked
+
+    def _unfollow(self, success: bool, reason: str) -> None:
+        followed, self._followed = self._followed, None
+        if followed:
+            progress = 1.0 if success else 0.0
+            self.report("cmd_vel", followed.source, Stage.COMPLETION, success, reason, progress)
+
+    def _target(self, velocity: Velocity | None) -> CrawlerDrive | None:
+        """Return what the crawlers shall do, None to stand."""
         if self.mode == "blocked":
             if velocity is None:
                 self.set_mode("stopped")
                 self.health = (OK, "ok")
             return None
         self.set_mode("driving" if velocity else "stopped")
-        return self.layout.drive(*velocity, self._steering) if velocity else None
+        return self.layout.drive(*velocity[:3], self._steering) if velocity else None
 
-    def _steer(self, wanted: tuple[float, ...], dt_s: float) -> float:
+    # --- crawlers ----------------------------------------------------------------------------
+
+    def _steer(
+        self, wanted: tuple[float, ...], dt_s: float, loads: list[tuple] | None
+    ) -> float:
+        """Turn the crawlers; return the electric power."""
         reach = math.radians(self.parameters.steering_rate_deg_s) * dt_s
-        turned = False
+        turned, work_j = False, 0.0
         for i, angle in enumerate(wanted):
             error = angle - self._steering[i]
-            turned = turned or abs(error) > 1e-3
-            self._steering[i] += min(max(error, -reach), reach)
-        return self.parameters.steering_w if turned else 0.0
+            if abs(error) > 1e-3:
+                turned = True
+                moved = min(abs(error), reach)
+                work_j += moved * loads[i][5] if loads else 0.0
+                self._steering[i] += math.copysign(moved, error)
+        if not turned:
+            return 0.0
+        mean_w = work_j / dt_s / self._train.gear_efficiency if dt_s > 0.0 else 0.0
+        return self.parameters.steering_w + mean_w
 
-    def _aligned(self, target: Any) -> bool:
+    def _aligned(self, target: CrawlerDrive) -> bool:
         limit = math.radians(self.parameters.alignment_deg)
         pairs = zip(target.steering_rad, self._steering, strict=True)
         return all(abs(angle - now) <= limit for angle, now in pairs)
 
-    def _run_motors(self, wanted: tuple[float, ...], tracks: list[tuple] | None) -> float:
+    def _run_motors(self, wanted: tuple[float, ...], loads: list[tuple] | None) -> float:
         """Set speeds and currents from wanted speeds and the ground's resistance; return power."""
-        p, faults = self.parameters, self.degradation
-        amps_per_n = 1.0 / (p.gear_efficiency * p.back_emf_v_s_m)
+        p, faults, train = self.parameters, self.degradation, self._train
         power_w = 0.0
         for i, speed in enumerate(wanted):
             current_a = 0.0
             if speed:
                 force_n = faults.drag_n if CRAWLERS[i] == faults.drag_crawler else 0.0
-                if tracks:
-                    _, _, load_n, thrust_n, _ = tracks[i]
+                if loads:
+                    _, _, load_n, thrust_n, _, _ = loads[i]
                     force_n += max(0.0, thrust_n + p.track_resistance * load_n)
-                current_a = p.idle_current_a + amps_per_n * force_n
+                current_a = train.current_a(force_n)
                 if current_a > p.current_limit_a:
                     current_a, speed = p.current_limit_a, 0.0
+                    power_w += current_a * current_a * p.winding_ohm
+                else:
+                    power_w += train.motor_w(force_n, abs(speed))
             self._speeds[i], self._currents_a[i] = speed, current_a
-            power_w += current_a * (p.back_emf_v_s_m * abs(speed) + p.winding_ohm * current_a)
         return power_w
 
-    def _protect(self, now: int, wanted: tuple[float, ...], tracks: list[tuple] | None) -> None:
+    def _measure_slip(self, velocity: Velocity, scale: float) -> float:
+        """Return 1 - speed over ground / speed of the tracks, as the ground speed sensor sees it.
+
+        What it measured last was the motion of the second before the last.
+        """
+        ahead, left = self._ran[0]
+        running = any(self._speeds)
+        now_runs = (scale * velocity.ahead_m_s, scale * velocity.left_m_s)
+        self._ran = [self._ran[1], now_runs if running else (0.0, 0.0)]
+        asked = math.hypot(ahead, left)
+        if asked < _SLOWEST_M_S or self.ground_speed.value is None:
+            return 0.0
+        seen = self.ground_speed.value.twist.twist.linear
+        noise = self.parameters.ground_speed_sigma_m_s * self.rng.standard_normal()
+        over_ground = self._scale * (ahead * seen.x + left * seen.y) / asked + noise
+        return 1.0 - over_ground / asked
+
+    def _protect(self, wanted: tuple[float, ...], velocity: Velocity, scale: float) -> None:
         p = self.parameters
         stalled = [
             name
@@ -199,9 +342,7 @@ class Mobility(Unit):
             )
             if want and abs(speed) < 0.05 * abs(want) and current >= p.stall_current_a
         ]
-        self._slip = 0.0
-        if tracks and any(self._speeds):
-            self._slip = tracks[0][0] + p.slip_sigma * self.rng.standard_normal()
+        self._slip = self._measure_slip(velocity, scale)
         if not stalled and self._slip < p.slip_limit:
             self._tripped_for = 0
             return
@@ -211,42 +352,45 @@ class Mobility(Unit):
             return
         if stalled:
             sentence = f"The drive stopped because crawler {', '.join(stalled)} is stalled."
-            self._block(now, "STALL", sentence, ERROR, crawlers=" ".join(stalled))
+            self._block("STALL", sentence, ERROR, crawlers=" ".join(stalled))
         else:
             sentence = f"The drive stopped because the tracks slip by {self._slip:.2f}."
-            self._block(now, "SLIP", sentence, ERROR, slip=self._slip)
+            self._block("SLIP", sentence, ERROR, slip=self._slip)
 
-    def _block(self, now: int, event: str, sentence: str, level: bytes, **values: Any) -> None:
+    def _block(self, event: str, sentence: str, level: bytes, **values: Any) -> None:
         if self.mode == "blocked":
             return
         self.set_mode("blocked")
+        self._unfollow(False, sentence.removesuffix("."))
         self._speeds = [0.0] * 4
         self._tripped_for = 0
         if level == ERROR:
             self.health = (WARNING, sentence)
         self.event(event, sentence, level=level, **values)
 
-    def _publish(self, now: int, motor_w: float, steering_w: float) -> None:
-        p, stamp = self.parameters, to_stamp(now)
+    def _publish(self, now: int, moved: bool) -> None:
+        stamp = to_stamp(now)
         # arrays, because a message checks and copies a list number by number
         steering, speeds = array("d", self._steering), array("d", self._speeds)
-        drive = fresh(JointState)
-        drive.header.stamp = stamp
-        drive.name = _DRIVES
-        drive.position, drive.velocity = steering, speeds
-        self.drive.publish(drive)
         joints = fresh(JointState)
         joints.header.stamp = stamp
         joints.name = _JOINTS
         joints.position = array("d", self._travel_m) + steering
         joints.velocity = speeds + _STILL
-        newtons_per_a = p.gear_efficiency * p.back_emf_v_s_m
+        newtons_per_a = self._train.gear_efficiency * self._train.back_emf_v_s_m
         joints.effort = array("d", [newtons_per_a * a for a in self._currents_a]) + _STILL
         self.joint_states.publish(joints)
-        rows = self._rows
-        rows[:, 1:] = self._currents_a
-        rows[:, 1:] += self.rng.standard_normal((_RATE_HZ, 4), np.float32) * np.float32(0.01)
-        self.currents.publish_rows(now, rows.view(CURRENTS.dtype).reshape(-1))
-        idle_w = p.driving_w if self.mode == "driving" else p.electronics_w
-        power_w = idle_w + motor_w + steering_w
-        self._load.report(now, power_w)
+        if moved:
+            drive = fresh(JointState)
+            drive.header.stamp = stamp
+            drive.name = _DRIVES
+            drive.position, drive.velocity = steering, speeds
+            self.drive.publish(drive)
+            rows = self._rows
+            rows[:, 1:] = self._currents_a
+            rows[:, 1:] += self.rng.standard_normal((_RATE_HZ, 4), np.float32) * np.float32(0.01)
+            self.currents.publish_rows(now, rows.view(CURRENTS.dtype).reshape(-1))
+            self.context.memory["steering_rad"] = tuple(self._steering)
+        blocked = int(self.mode == "blocked")
+        self.state.publish_rows(now, [(self._energy_j, self._laid_m, self._slip, blocked)])
+        self._load.report(now, self._power_w)

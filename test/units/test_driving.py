@@ -17,13 +17,13 @@ from lupex_nodes.rover.records import CURRENTS, MOBILITY
 from lupex_nodes.world.records import LOAD, TRACKS, VEHICLE
 
 DRIVE = ("vehicle", "mobility")
+GROUND = "lupex_nodes.world.vehicle.ground"
 HERE = {"start_position_sigma_m": 0.0, "start_yaw_sigma_deg": 0.0}
 EVEN_SOIL = {"friction_angle_sigma_deg": 0.0, "soft_patch_share": 0.0}
 EVEN = {**HERE, **EVEN_SOIL, "friction_angle_deg": 27.0}
-LEVEL = {"terrain_relief_scale": 0.0, **EVEN}
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def site(monkeypatch):
     """Put the rover on an even slope, up ahead and up to the left in degrees, with rocks."""
 
@@ -32,8 +32,9 @@ def site(monkeypatch):
         rise = np.tan(np.radians(ahead_deg)) * along[None, :]
         rise = rise + np.tan(np.radians(left_deg)) * along[:, None]
         terrain = SiteTerrain((Terrain(rise, 1.0, -60.0, -60.0),), Rocks(np.array(rocks)))
-        monkeypatch.setattr("lupex_nodes.world.vehicle.ground", lambda parameters, seed: terrain)
+        monkeypatch.setattr(GROUND, lambda parameters, seed: terrain)
 
+    put()
     return put
 
 
@@ -58,7 +59,7 @@ def state(bench):
 
 
 def test_drives_as_commanded_and_stops_in_silence():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 100)
     assert place(bench).x - 15.0 == pytest.approx(0.05 * 98, abs=0.15)
     assert abs(place(bench).y) < 1e-6
@@ -70,7 +71,7 @@ def test_drives_as_commanded_and_stops_in_silence():
 
 
 def test_turns_on_the_spot():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 60, ahead=0.0, turn=0.02)
     yaw = bench.unit("vehicle").yaw_rad
     assert yaw == pytest.approx(0.02 * 52, rel=0.08), "less some seconds to steer"
@@ -100,7 +101,8 @@ def test_slips_uphill_as_tracked_rovers_do(site, degrees, slip):
     assert seen == pytest.approx(row.slip, abs=0.12), "the sensor's scale is 5 % off"
 
 
-def test_slips_with_the_slope_on_rolling_ground():
+def test_slips_with_the_slope_on_rolling_ground(monkeypatch):
+    monkeypatch.undo()
     bench = Bench(*DRIVE, vehicle={"terrain_relief_scale": 1.0}, seed=3).run(2)
     drive(bench, 300, ahead=0.1)
     slips = np.array([r.slip for r in bench.rows("world/vehicle/tracks", TRACKS)[5:]])
@@ -119,12 +121,12 @@ def test_energy_into_the_tracks_is_more_than_what_lifts_the_rover(site):
     energy_j = state(bench).track_energy_j
     assert lifted_j > 800.0
     assert lifted_j < energy_j < 2.0 * lifted_j
-    power_w = [r.power_w for r in bench.rows("world/vehicle/tracks", TRACKS)]
-    assert 4.0 * sum(power_w) == pytest.approx(energy_j, rel=0.2), "the front tracks carry less"
+    tracks = [TRACKS.rows(m)["power_w"].sum() for _, m in bench.log["world/vehicle/tracks"]]
+    assert sum(tracks) == pytest.approx(energy_j, rel=1e-4)
 
 
 def test_driving_takes_130_w_more_than_standing_and_says_what_it_took():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     standing = bench.last("rover/mobility/load", LOAD).power_w
     before = bench.last("rover/mobility/state", MOBILITY)
     drive(bench, 60, ahead=0.1)
@@ -132,11 +134,11 @@ def test_driving_takes_130_w_more_than_standing_and_says_what_it_took():
     assert load - standing == pytest.approx(130.0, rel=0.05)
     after = bench.last("rover/mobility/state", MOBILITY)
     assert after.energy_j - before.energy_j == pytest.approx(load * 58, rel=0.03)
-    assert after.travel_m == pytest.approx(0.1 * 57, abs=0.15)
+    assert after.travel_m == pytest.approx(0.1 * 59, abs=0.11)
 
 
 def test_nothing_is_stepped_every_second_while_the_rover_stands():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 20)
     bench.run(10)
     ticks = len(bench.log["world/vehicle/odometry"])
@@ -149,7 +151,7 @@ def test_nothing_is_stepped_every_second_while_the_rover_stands():
 
 
 def test_after_the_last_motion_odometry_shows_rest_at_the_next_second():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 10)
     bench.run(10)
     speeds = [(t, m.twist.twist.linear.x) for t, m in bench.log["world/vehicle/odometry"]]
@@ -158,7 +160,7 @@ def test_after_the_last_motion_odometry_shows_rest_at_the_next_second():
 
 
 def test_crawlers_keep_their_angles_when_the_drive_is_switched_off():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 20, ahead=0.0, turn=0.02)
     angles = list(bench.last("rover/mobility/drive").position)
     assert max(map(abs, angles)) > 0.5
@@ -243,7 +245,7 @@ def test_drives_over_an_edge_and_tips(monkeypatch):
     along = np.arange(-60.0, 61.0)
     drop = -np.tan(np.radians(60.0)) * np.maximum(0.0, along - 20.0)
     terrain = SiteTerrain((Terrain(drop + 0.0 * along[:, None], 1.0, -60.0, -60.0),))
-    monkeypatch.setattr("lupex_nodes.world.vehicle.ground", lambda parameters, seed: terrain)
+    monkeypatch.setattr(GROUND, lambda parameters, seed: terrain)
     bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 120, ahead=0.1)
     assert state(bench).tipped == 1
@@ -301,7 +303,7 @@ def test_slides_down_where_tracks_cannot_brake(site):
 
 
 def test_a_dragging_crawler_draws_current_and_is_restored():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 20)
     before = bench.last("rover/mobility/currents", CURRENTS)
     bench.degrade("mobility", drag_n=60.0, drag_crawler="rear_left")
@@ -316,7 +318,7 @@ def test_a_dragging_crawler_draws_current_and_is_restored():
 
 
 def test_a_stalled_crawler_stops_the_drive_until_the_command_pauses():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 20)
     bench.degrade("mobility", drag_n=2000.0)
     drive(bench, 5)
@@ -331,7 +333,7 @@ def test_a_stalled_crawler_stops_the_drive_until_the_command_pauses():
 
 
 def test_stop_blocks_until_the_command_pauses():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 10)
     bench.bus.request("mobility", "stop")
     drive(bench, 3)
@@ -344,7 +346,7 @@ def test_stop_blocks_until_the_command_pauses():
 
 
 def test_following_an_outside_velocity_is_reported_from_begin_to_end():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 10)
     drive(bench, 2, ahead=0.0)
     drive(bench, 5)
@@ -363,7 +365,7 @@ def test_following_an_outside_velocity_is_reported_from_begin_to_end():
 
 
 def test_navigation_goes_first_and_others_may_drive_when_it_is_silent():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     for _ in range(10):
         command(bench, 0.05, source="navigation")
         command(bench, -0.05)
@@ -382,7 +384,7 @@ def test_navigation_goes_first_and_others_may_drive_when_it_is_silent():
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_velocity_that_is_no_number_is_refused_and_the_rover_stops(bad):
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 10)
     drive(bench, 10, ahead=bad)
     assert bench.unit("mobility").mode == "stopped"
@@ -395,7 +397,7 @@ def test_a_velocity_that_is_no_number_is_refused_and_the_rover_stops(bad):
 
 
 def test_a_stall_ends_an_outside_drive_as_failed():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 10)
     bench.degrade("mobility", drag_n=2000.0)
     drive(bench, 5)
@@ -404,7 +406,7 @@ def test_a_stall_ends_an_outside_drive_as_failed():
 
 
 def test_the_drives_death_stops_the_rover():
-    bench = Bench(*DRIVE, vehicle=LEVEL).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
     drive(bench, 10)
     bench.bus.slots["mobility"].deactivate()
     before = place(bench).x
@@ -420,7 +422,7 @@ def test_the_gyro_feels_the_moon_its_bias_and_the_turn():
         "angle_random_walk_deg_sqrt_h": 0.0,
         "rate_random_walk_deg_h_sqrt_h": 0.0,
     }
-    bench = Bench(*DRIVE, "imu", vehicle=LEVEL, imu=quiet).run(10)
+    bench = Bench(*DRIVE, "imu", vehicle=EVEN, imu=quiet).run(10)
 
     def rate_deg_h():
         return math.degrees(bench.last("rover/imu/data").angular_velocity.z) * 3600.0
@@ -444,7 +446,8 @@ def test_the_gyro_feels_the_moon_its_bias_and_the_turn():
     assert turned == pytest.approx(bench.unit("vehicle").yaw_rad, abs=1e-5)
 
 
-def test_the_same_seed_gives_the_same_ride_and_another_seed_another():
+def test_the_same_seed_gives_the_same_ride_and_another_seed_another(monkeypatch):
+    monkeypatch.undo()
     rides = []
     for seed in (4, 4, 5):
         bench = Bench(*DRIVE, seed=seed).run(2)
