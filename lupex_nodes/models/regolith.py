@@ -111,50 +111,29 @@ def conductivity_w_m_k(
     return (_CONDUCTIVITY_DEEP_W_M_K - loose) * _radiative_gain(temperature_k)
 
 
-def surface_temperature_k(
-    irradiance_w_m2: Value,
-    cos_incidence: Value,
-    background_w_m2: Value = 0.5,
-    albedo: float = 0.12,
-    emissivity: float = 0.95,
-) -> Value:
-    """Return the temperature of a facet in radiative balance with Sun, surroundings and interior.
+def balance_temperature_k(absorbed_w_m2: Value, emissivity: float = 0.95) -> Value:
+    """Return the temperature of ground that radiates what it absorbs and the interior's flux.
 
-    `irradiance_w_m2` is normal to the rays, after the lit fraction; `cos_incidence` may be
-    negative (0 is taken). `background_w_m2` is absorbed scattered light and infrared of the
-    terrain: 0.05 to 5 W/m2 in permanent shadow; its default is assumed. There is no thermal
-    inertia, so temperatures are true for slow polar light, some tens of kelvin too low in the hours
-    after sunset and far too low in a long night on flat ground. With facets of a terrain use a
-    constant albedo of 0.12 to 0.16, not one that grows with incidence.
+    That of a surface without thermal inertia, and of any surface under a steady flux.
     """
-    absorbed_w_m2 = (1.0 - albedo) * irradiance_w_m2 * np.maximum(cos_incidence, 0.0)
-    flux_w_m2 = absorbed_w_m2 + background_w_m2 + INTERIOR_FLUX_W_M2
+    flux_w_m2 = absorbed_w_m2 + INTERIOR_FLUX_W_M2
     return (flux_w_m2 / (emissivity * STEFAN_BOLTZMANN_W_M2_K4)) ** 0.25
 
 
 def temperature_at_depth_k(
-    depth_m: Value,
-    mean_surface_k: Value,
-    surface_k: float | None = None,
-    skin_depth_m: float = 0.07,
-    scale_m: Value = DENSITY_SCALE_M,
+    depth_m: Value, mean_surface_k: Value, scale_m: Value = DENSITY_SCALE_M
 ) -> Value:
-    """Return the temperature of dry ground: mean surface temperature plus geothermal gradient.
+    """Return the steady temperature of dry ground: that of the surface plus the interior's rise.
 
     The gradient carries 0.018 W/m2 through conductivity that grows with depth, its radiative part
-    taken at the mean temperature: near 5 K/m below the loose top. With `surface_k` the departure
-    of the surface from its mean fades over `skin_depth_m`, a month's wave at 220 K by default,
-    without its phase lag. Rectification of the mean by radiative conduction is left out.
+    taken at the surface's temperature: near 5 K/m below the loose top.
     """
     z = np.asarray(depth_m, dtype=float)
     loose = 1.0 - _CONDUCTIVITY_SURFACE_W_M_K / _CONDUCTIVITY_DEEP_W_M_K
     # Integral of dz / (1 - loose exp(-z/H)), in closed form.
     resistance_m = z + scale_m * np.log((1.0 - loose * np.exp(-z / scale_m)) / (1.0 - loose))
     conductivity = _CONDUCTIVITY_DEEP_W_M_K * _radiative_gain(mean_surface_k)
-    ground_k = mean_surface_k + INTERIOR_FLUX_W_M2 * resistance_m / conductivity
-    if surface_k is None:
-        return ground_k
-    return ground_k + (surface_k - mean_surface_k) * np.exp(-z / skin_depth_m)
+    return mean_surface_k + INTERIOR_FLUX_W_M2 * resistance_m / conductivity
 
 
 def _radiative_gain(temperature_k: Value) -> Value:
