@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 _OCTAVES = (1.0, 0.25)  # of the correlation length, equal variances
-_BLOCK = 8  # lattice nodes drawn at once, a side
 _EDGE = 0.8  # of a patch's radius: where its edge begins
 _PATCH_CELL_M = 40.0
 
@@ -36,7 +35,7 @@ class SoilMap:
     patch_share: float = 0.02
     patch_radius_m: tuple[float, float] = (2.0, 6.0)
     patch_friction_deg: tuple[float, float] = (22.0, 24.0)
-    _nodes: dict[tuple[int, int, int], list[list[float]]] = field(
+    _nodes: dict[tuple[int, int, int], tuple[float, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
     _patches: dict[tuple[int, int], list[tuple[float, float, float, float]]] = field(
@@ -99,20 +98,19 @@ class SoilMap:
         i, j = math.floor(x), math.floor(y)
         u, v = x - i, y - j
         u, v = u * u * (3.0 - 2.0 * u), v * v * (3.0 - 2.0 * v)
-        value = (1.0 - v) * (
-            (1.0 - u) * self._node(octave, i, j) + u * self._node(octave, i + 1, j)
-        ) + v * (
-            (1.0 - u) * self._node(octave, i, j + 1) + u * self._node(octave, i + 1, j + 1)
-        )
+        a, b, c, d = self._nodes.get((octave, i, j)) or self._corners(octave, i, j)
+        value = (1.0 - v) * ((1.0 - u) * a + u * b) + v * ((1.0 - u) * c + u * d)
         return value / math.sqrt(((1.0 - u) ** 2 + u * u) * ((1.0 - v) ** 2 + v * v))
 
-    def _node(self, octave: int, i: int, j: int) -> float:
-        block = (octave, i // _BLOCK, j // _BLOCK)
-        values = self._nodes.get(block)
-        if values is None:
-            rng = self._generator(*block)
-            values = self._nodes[block] = rng.standard_normal((_BLOCK, _BLOCK)).tolist()
-        return values[i % _BLOCK][j % _BLOCK]
+    def _corners(self, octave: int, i: int, j: int) -> tuple[float, ...]:
+        """Draw the values at a lattice cell's corners: its own node, next in x, in y, in both."""
+        corners = tuple(
+            float(self._generator(octave, i + di, j + dj).standard_normal())
+            for dj in (0, 1)
+            for di in (0, 1)
+        )
+        self._nodes[octave, i, j] = corners
+        return corners
 
     def _generator(self, *key: int) -> np.random.Generator:
         # seeds are whole numbers of 0 and more

@@ -179,7 +179,7 @@ class Vehicle(Unit):
 
     # --- what the ground is ------------------------------------------------------------------
 
-    def _soil(self) -> Soil:
+    def _soil_here(self) -> Soil:
         step = round(self.soil_map.friction_deg(self.x_m, self.y_m) / _SOIL_STEP_DEG)
         soil = self._soils.get(step)
         if soil is None:
@@ -199,6 +199,7 @@ class Vehicle(Unit):
     def _stand(self) -> None:
         """Stand on what is under the four crawlers; tip over if that doesn't hold."""
         p, half_m = self.parameters, 0.5 * self.track.length_m
+        self._soil = self._soil_here()
         self._find_rocks()
         c, s = math.cos(self.yaw_rad), math.sin(self.yaw_rad)
         heights = []
@@ -266,7 +267,7 @@ class Vehicle(Unit):
         """Account for the work of turning crawlers on the spot."""
         if steering != self._steering:
             if self._steering is not None:
-                torque = steering_torque_nm(self._load_n(), self._soil(), self.track)
+                torque = steering_torque_nm(self._load_n(), self._soil, self.track)
                 turned = sum(abs(a - b) for a, b in zip(steering, self._steering, strict=True))
                 self.track_energy_j += torque * turned
             self._steering = steering
@@ -294,7 +295,7 @@ class Vehicle(Unit):
 
     def _advance(self, twist: BodyTwist, laid_m_s: float, h: float) -> tuple[float, float, float]:
         """Move for `h` seconds on the soil here, tracks running at `laid_m_s` on average."""
-        p, stance, track, soil = self.parameters, self._stance, self.track, self._soil()
+        p, stance, track, soil = self.parameters, self._stance, self.track, self._soil
         net = math.hypot(twist.vx_m_s, twist.vy_m_s)
         course = math.atan2(twist.vy_m_s, twist.vx_m_s) if net > 1e-6 else 0.0
         alignment = min(1.0, net / laid_m_s)
@@ -391,7 +392,7 @@ class Vehicle(Unit):
 
     def _publish_tracks(self, now: int, speeds: tuple[float, ...]) -> None:
         """Share thrust and power by the crawlers' loads."""
-        footing, soil, shares = self._footing, self._soil(), self._stance.shares
+        footing, soil, shares = self._footing, self._soil, self._stance.shares
         weight_n = 4.0 * self._load_n()
         parts = [share * abs(speed) for share, speed in zip(shares, speeds, strict=True)]
         per_part = footing.power_w / sum(parts) if footing and any(parts) else 0.0

@@ -14,13 +14,13 @@ HARD = {"patch_share": 0.0}
 
 def test_the_friction_angle_is_normal_over_seeds_at_any_place():
     for place in ((0.0, 0.0), (3.7, -11.2), (-401.3, 87.9)):
-        angles = [SoilMap(seed, **HARD).friction_deg(*place) for seed in range(400)]
+        angles = [SoilMap(seed, **HARD).friction_deg(*place) for seed in range(200)]
         assert kstest(angles, "norm", args=(29.0, 2.5)).pvalue > 0.01
 
 
 def test_the_friction_angle_is_normal_over_a_site_and_changes_slowly():
     soil = SoilMap(3, **HARD)
-    far = np.random.default_rng(1).uniform(-2000.0, 2000.0, (1500, 2)).tolist()
+    far = np.random.default_rng(1).uniform(-2000.0, 2000.0, (500, 2)).tolist()
     assert kstest([soil.friction_deg(x, y) for x, y in far], "norm", (29.0, 2.5)).pvalue > 0.01
     here = np.array([soil.friction_deg(x, y) for x, y in far])
     near = np.array([soil.friction_deg(x + 1.0, y) for x, y in far])
@@ -31,9 +31,9 @@ def test_the_friction_angle_is_normal_over_a_site_and_changes_slowly():
 
 def test_patches_cover_their_share_and_are_soft():
     soil = SoilMap(5, sigma_deg=0.0, patch_share=0.10)
-    places = np.random.default_rng(2).uniform(-1000.0, 1000.0, (4000, 2)).tolist()
+    places = np.random.default_rng(2).uniform(-1000.0, 1000.0, (1500, 2)).tolist()
     angles = np.array([soil.friction_deg(x, y) for x, y in places])
-    assert np.mean(angles < 29.0) == pytest.approx(0.10, abs=0.02)
+    assert np.mean(angles < 29.0) == pytest.approx(0.10, abs=0.03)
     assert angles.min() >= 22.0
     x, y, radius, soft = soil.patches_near(0.0, 0.0)[0]
     assert 2.0 <= radius <= 6.0 and 22.0 <= soft <= 24.0
