@@ -33,11 +33,14 @@ class Log(defaultdict):
 class Bench:
     """Units on a bus, and the log of what they said."""
 
-    def __init__(self, *names, seed=1, **parameters):
+    def __init__(self, *names, seed=1, housekeeping_period_s=1.0, **parameters):
         system = load_system()
         system = system.subset(names) if names else system
         self.log = Log()
-        self.bus = MemoryBus(system, parameters, seed=seed, start=START, observers=[self.log])
+        self.bus = MemoryBus(
+            system, parameters, seed=seed, start=START, observers=[self.log],
+            housekeeping_period_s=housekeeping_period_s,
+        )  # fmt: skip
         self.bus.activate()
 
     def run(self, duration_s):
