@@ -16,13 +16,15 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
-from lupex_nodes.models import ephemeris, neutron
+from lupex_nodes.models import ephemeris, neutron, regolith, volatiles
+from lupex_nodes.models.heat_column import HeatColumn
 from lupex_nodes.models.terramechanics import MOON_GRAVITY_M_S2, Soil, Track, traverse
 
 Row = tuple[str, str, str, str]
 
 SITE = -89.45, 222.7
 MASS_KG = 350.0
+LUNAR_DAY_S = 29.530589 * 86400.0
 SLOPES_DEG = 5, 10, 15, 20, 25
 
 
@@ -85,6 +87,82 @@ def _missing_pull_n(slip: float, slope_deg: float, soil: Soil, track: Track) -> 
     work = quad(lambda z: stiffness * z**soil.sinkage_exponent, 0.0, sinkage_m)[0]
     pull_n = track.width_m * (limit_pa * shear - work)
     return pull_n - weight_n * math.sin(slope)
+
+
+def heat_rows() -> list[Row]:
+    """Return columns of regolith beside what was measured on the Moon, or must be."""
+    column, year = HeatColumn(), []
+    column.settle(245.0)
+    flux, deep = _equatorial_day(480), np.searchsorted(column.depth_m, 0.45)
+    for _ in range(8):
+        year = column.run(flux, LUNAR_DAY_S / len(flux))[:, 0]
+        # the slow ground below takes the mean of what is above it
+        mean, kelvin = year.mean(axis=0), column.temperature_k[0].copy()
+        steady = regolith.temperature_at_depth_k(column.depth_m, mean[deep])
+        kelvin[deep:] = mean[deep] + (steady - steady[deep])[deep:]
+        column.set(kelvin)
+    before_dawn = year[round(0.75 * len(flux)) - 2, 0]
+    metre = float(np.interp(1.0, column.depth_m, year.mean(axis=0)))
+    diviner = "Diviner at the equator, Hayne et al. 2017, doi:10.1002/2017JE005387"
+    rows = [
+        ("equator at noon", f"{year[:, 0].max():.1f} K", "385 +/- 8 K", diviner),
+        ("equator before dawn", f"{before_dawn:.1f} K", "92 to 97 K", diviner),
+        ("equator, 1 m deep", f"{metre:.1f} K", "245 +/- 5 K",
+         "deep mean of such models; the probes of Apollo 15 and 17 found 252 and 256 K"),
+    ]  # fmt: skip
+    for flux_w_m2, kelvin_there in ((0.05, 34), (0.2, 45), (0.5, 55)):
+        column.settle(60.0)
+        for _ in range(600):
+            column.step(flux_w_m2, 30.0 * 86400.0)
+        rows.append((f"permanent shadow that absorbs {flux_w_m2:g} W/m2",
+                     f"{column.surface_k[0]:.1f} K", f"{kelvin_there} K",
+                     "radiative balance"))  # fmt: skip
+    for depth, cores in ((0.1, 1520), (0.3, 1690), (1.5, 1850)):
+        model = float(regolith.density_hayne_kg_m3(depth))
+        rows.append((f"density at {depth:g} m", f"{model:.0f} kg/m3", f"{cores} kg/m3",
+                     "Apollo cores, Carrier et al. 1991"))  # fmt: skip
+    return rows
+
+
+def _equatorial_day(steps: int) -> np.ndarray:
+    """Absorbed flux with an albedo that grows with incidence, as flat ground seen from orbit."""
+    hour = (np.arange(steps) + 0.5) / steps * 2.0 * np.pi
+    cosine = np.cos(hour)
+    incidence = np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0)))
+    albedo = 0.12 + 0.06 * (incidence / 45.0) ** 3 + 0.25 * (incidence / 90.0) ** 8
+    return np.where(cosine > 0.0, (1.0 - albedo) * 1361.0 * cosine, 0.0)
+
+
+def ice_rows() -> list[Row]:
+    """Return vapour pressures and losses of ices beside fixed points and published figures."""
+    rows = [
+        ("water ice at 273.16 K", _pascal(273.16, "h2o"), "611.66 Pa", "triple point, IAPWS"),
+        ("bare water ice loses 1 m in a gigayear at",
+         f"{volatiles.cold_trap_temperature_k():.1f} K", "about 110 K",
+         "where orbiters see frost, Fisher et al. 2017, doi:10.1016/j.icarus.2017.03.023"),
+        ("loss under 10 cm of soil over that of bare ice",
+         f"{float(volatiles.cover_factor(0.1, 0.45, 100e-6)):.2g}", "about 0.001",
+         "Schorghofer 2008, doi:10.1086/588633"),
+    ]  # fmt: skip
+    points = (
+        ("co2", 194.69, 101_325.0), ("nh3", 195.4, 6_060.0), ("h2s", 187.7, 23_300.0),
+        ("so2", 197.7, 1_670.0),
+    )  # fmt: skip
+    rows += [
+        (f"{name.upper()} ice at {kelvin:g} K", _pascal(kelvin, name), f"{pascal:.4g} Pa",
+         "point of sublimation, NIST" if name == "co2" else "triple point, NIST")
+        for name, kelvin, pascal in points
+    ]  # fmt: skip
+    coefficients = (1.476e1, -2.571e3, -7.781e4, 4.325e6, -1.207e8, 1.350e9)
+    for kelvin in (60.0, 100.0):
+        other = 1e5 * math.exp(sum(a / kelvin**i for i, a in enumerate(coefficients)))
+        rows.append((f"CO2 ice at {kelvin:g} K", _pascal(kelvin, "co2"), f"{other:.4g} Pa",
+                     "Fray and Schmitt 2009, doi:10.1016/j.pss.2009.09.011"))  # fmt: skip
+    return rows
+
+
+def _pascal(kelvin: float, name: str) -> str:
+    return f"{float(volatiles.vapour_pressure_pa(kelvin, name)):.4g} Pa"
 
 
 def ephemeris_rows() -> list[Row]:

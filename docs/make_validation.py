@@ -234,6 +234,8 @@ def main() -> None:
     for name, rows in (
         ("neutron", anchors.neutron_rows),
         ("slip", anchors.slip_rows),
+        ("heat", anchors.heat_rows),
+        ("ice", anchors.ice_rows),
         ("ephemeris", anchors.ephemeris_rows),
     ):
         began = time.monotonic()
