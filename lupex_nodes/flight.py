@@ -30,6 +30,9 @@ INTERRUPTED = "interrupted"
 TRUTH = "world/truth"
 ODOMETRY = "rover/odometry"
 PLAN_ENDS = ("executive: PLAN_COMPLETE", "executive: PLAN_FAILED")
+#: Events of the rover's power after which no executive may be there to speak.
+LOSSES = ("power: BATTERY_LOST", "power: ELECTRONICS_LOST")
+BROWN_OUT = "power: BROWN_OUT"
 
 
 @dataclass(frozen=True)
@@ -106,26 +109,49 @@ class Pace:
 
 
 class Statistics:
-    """An observer that counts messages and learns the outcome from the executive's event."""
+    """An observer that counts messages and learns the outcome.
+
+    The executive names it. A vehicle that is lost afterwards, or before, is lost all the same; a
+    bus that collapsed while the plan was under way ends it as energy if nobody says otherwise.
+    """
 
     def __init__(self) -> None:
         self.messages = 0
         self.now = 0
-        self.outcome: Outcome | None = None
+        self._named: Outcome | None = None
+        self._brown_out: Outcome | None = None
+        self._first_ns: int | None = None
         self._began = time.monotonic()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The outcome as far as it is known."""
+        return self._named or self._brown_out
 
     def message(self, now: int, emission: Emission) -> None:
         """Count the message; read how the plan ended."""
         self.messages += 1
-        if emission.topic == EVENTS:
-            status = emission.message.status[0]
-            if status.name in PLAN_ENDS and self.outcome is None:
-                values = values_of(status)
-                self.outcome = Outcome(values["outcome"], values.get("cause", ""))
+        if emission.topic != EVENTS:
+            return
+        status = emission.message.status[0]
+        if status.name in PLAN_ENDS and self._named is None:
+            values = values_of(status)
+            self._named = Outcome(values["outcome"], values.get("cause", ""))
+        elif status.name == BROWN_OUT and self._brown_out is None:
+            self._brown_out = Outcome("energy", self._at(now, status.message))
+        elif status.name in LOSSES and (self._named is None or self._named.name == COMPLETE):
+            first = f"{self._brown_out.cause} " if self._brown_out else ""
+            self._named = Outcome("lost", first + self._at(now, status.message))
 
     def tick(self, now: int) -> None:
         """Note the time."""
+        if self._first_ns is None:
+            self._first_ns = now
         self.now = now
+
+    def _at(self, now: int, sentence: str) -> str:
+        hours = (now - (self._first_ns or now)) / (3600 * SECOND)
+        return f"After {hours:.1f} h: {sentence}"
 
     def facts(self, checked: CheckedScenario, bus: str, stopped: str = "") -> RunFacts:
         """Return the facts of the run that ends now; ``stopped`` says who ended it early."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lupex_nodes.analysis.detectors import Detector, find
+from lupex_nodes.analysis.energy import energy
 from lupex_nodes.analysis.findings import Finding, as_json, write_findings_bag
 from lupex_nodes.analysis.tables import Tables, read_tables
 
@@ -32,11 +33,13 @@ class Analysis:
     def as_dict(self) -> dict[str, Any]:
         """Return the object of findings.json."""
         tables = self.tables
+        books = energy(tables)
         return {
             "messages": tables.message_count,
             "topics": {topic: len(times) for topic, times in sorted(tables.arrivals.items())},
             "duration_s": round(tables.duration_s, 9),
             "skipped": tables.skipped,
+            "energy": books.as_dict() if books else None,
             "findings": as_json(self.findings),
         }
 
@@ -48,6 +51,14 @@ class Analysis:
             f"in {tables.duration_s:.1f} s"
         ]
         lines += [f"not used: {sentence}" for sentence in tables.skipped]
+        books = energy(tables)
+        if books:
+            lines.append(
+                f"energy: {books.from_powers.array_j / 3.6e6:.3f} kWh from the array, "
+                f"{books.from_powers.loads_j / 3.6e6:.3f} kWh to loads; "
+                f"{books.from_powers.residual_fraction:.1e} of it left over, "
+                f"{books.deviation_fraction:.1e} off what was counted on board"
+            )
         lines += [
             f"{f.first_time_s:10.1f} s  {f.severity:<7}  {f.unit}: {f.message}"
             + (f" [{f.cause}]" if f.cause else "")

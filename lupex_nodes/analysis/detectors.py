@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from lupex_nodes.analysis.energy import energy_books
 from lupex_nodes.analysis.findings import SEVERITIES, Finding, in_order
 from lupex_nodes.analysis.limits import Limit, load_limits
 from lupex_nodes.analysis.power_supply import Installed, installed_units, powered_s, unit_of
@@ -38,6 +39,7 @@ def default_detectors() -> list[Detector]:
         partial(heartbeats, units=units),
         partial(gaps, units=units),
         losses,
+        energy_books,
         events,
         health,
         failed_commands,

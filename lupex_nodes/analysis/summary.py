@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lupex_nodes.analysis.energy import energy
 from lupex_nodes.analysis.tables import Series, Tables, read_tables
 from lupex_nodes.models.neutron import K_E, apparent_water, epithermal_ratio, response_within
 from lupex_nodes.recording.bag_reader import Bag
@@ -33,6 +34,7 @@ def summary(bag: Tables | Bag | Path | str, run_facts: Mapping[str, Any]) -> dic
     facts = dict(run_facts)
     wall_time_s = facts.get("wall_time_s")
     fraction = tables.series(BATTERY, "percentage")
+    books = energy(tables)
     result: dict[str, Any] = {
         "outcome": facts.pop("outcome", None),
         "duration_s": tables.duration_s,
@@ -42,6 +44,8 @@ def summary(bag: Tables | Bag | Path | str, run_facts: Mapping[str, Any]) -> dic
         "distance_m": distance_m(tables),
         "tip_over": any(event.name == "TIPPED_OVER" for event in tables.events),
         "battery_min_fraction": _least(fraction),
+        "energy_residual_fraction": books.from_powers.residual_fraction if books else None,
+        "energy": books.as_dict() if books else None,
         "water": water(tables),
     }
     return _plain({**result, **facts})

@@ -34,6 +34,11 @@ def seconds(duration_s: float) -> int:
     return round(duration_s * SECOND)
 
 
+def next_minute(now: int) -> int:
+    """Return the next whole minute: units that idle until then share their ticks."""
+    return now - now % (60 * SECOND) + 60 * SECOND
+
+
 def to_stamp(now: int) -> Time:
     """Turn ns into a message stamp."""
     stamp = fresh(Time)

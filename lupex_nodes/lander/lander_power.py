@@ -11,7 +11,7 @@ from lupex_nodes.bus.commands import CommandFailed, command
 from lupex_nodes.bus.messages import ERROR, OK, WARN
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
-from lupex_nodes.bus.stamps import SECOND
+from lupex_nodes.bus.stamps import SECOND, next_minute
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.battery import Battery
 from lupex_nodes.models.power_balance import PowerBalance
@@ -128,7 +128,7 @@ class LanderPower(Unit):
                 self.channels.publish(self.bank.message(now))
             self._show_channels = False
         hurry = any(self.bank.exceeded(name, self._currents_a) for name in self.bank.names)
-        return now + SECOND if hurry else None
+        return now + SECOND if hurry else next_minute(now)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say how the bus is."""

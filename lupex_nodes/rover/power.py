@@ -14,7 +14,7 @@ from lupex_nodes.bus.commands import CommandFailed, command
 from lupex_nodes.bus.messages import ERROR, OK, WARN
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
-from lupex_nodes.bus.stamps import SECOND, seconds
+from lupex_nodes.bus.stamps import SECOND, next_minute, seconds
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.battery import Battery
 from lupex_nodes.models.power_balance import Flow, PowerBalance
@@ -207,8 +207,8 @@ class Power(Unit):
             return now + SECOND
         if self._shed_at is not None:
             next_shed = self._shed_at + seconds(self.parameters.shed_interval_s)
-            return max(next_shed, now + SECOND)
-        return None
+            return min(max(next_shed, now + SECOND), next_minute(now))
+        return next_minute(now)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say how the bus is."""

@@ -14,7 +14,7 @@ from lupex_nodes.bus.messages import ERROR, OK, WARN
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.records import view
-from lupex_nodes.bus.stamps import SECOND, seconds
+from lupex_nodes.bus.stamps import SECOND, next_minute, seconds
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.thermal_network import Link, ThermalNetwork
 from lupex_nodes.rover.records import BUS, TEMPERATURES
@@ -232,9 +232,9 @@ class Thermal(Unit):
         body["mode"] = self.mode
         self._publish(now)
         if self._sleep_at is not None:
-            return min(max(self._sleep_at, now + SECOND), now + 60 * SECOND)
+            return min(max(self._sleep_at, now + SECOND), next_minute(now))
         # calls are started at the next tick, and answered the one after
-        return now + SECOND if self._calls else None
+        return now + SECOND if self._calls else next_minute(now)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say how warm everything is."""
@@ -337,8 +337,9 @@ class Thermal(Unit):
         if lit == 0.0:
             body["armed"] = True
         timer = body["wake_at"] is not None and now >= body["wake_at"] and self._enough_charge
-        if self.mode == "operate":
+        if self.mode in ("operate", "falling_asleep"):
             self._remember_channels()
+        if self.mode == "operate":
             if not self._alive:
                 self._begin_sleep(now, "because the bus collapsed", armed=True)
             elif self._charge < p.hibernate_below:

@@ -19,7 +19,7 @@ REAL_BAGS = Path(__file__).resolve().parents[3] / "shared/data/bags"
 def test_findings_json_is_the_findings(troubled: tuple[Path, Analysis]) -> None:
     folder, analysis = troubled
     content = json.loads((folder / "findings.json").read_text())
-    assert set(content) == {"messages", "topics", "duration_s", "skipped", "findings"}
+    assert set(content) == {"messages", "topics", "duration_s", "skipped", "energy", "findings"}
     assert content["messages"] == sum(content["topics"].values()) == 40493
     assert content["duration_s"] == 4599.0
     assert [f["message"] for f in content["findings"]] == [f.message for f in analysis.findings]
