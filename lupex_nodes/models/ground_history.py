@@ -52,6 +52,10 @@ class SunTrack:
     elevation_deg: np.ndarray
     distance_m: np.ndarray
 
+    @cached_property
+    def _index(self) -> np.ndarray:
+        return np.arange(len(self.azimuth_deg), dtype=float)
+
     @property
     def end_s(self) -> float:
         """The last sample's time."""
@@ -60,9 +64,8 @@ class SunTrack:
     def at(self, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return azimuth, elevation and distance, linear between samples two hours apart."""
         position = (np.asarray(times_s) - self.start_s) / _SAMPLE_S
-        index = np.arange(len(self.azimuth_deg))
         azimuth, elevation, distance = (
-            np.interp(position, index, values)
+            np.interp(position, self._index, values)
             for values in (self.azimuth_deg, self.elevation_deg, self.distance_m)
         )
         return azimuth, elevation, distance

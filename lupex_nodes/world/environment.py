@@ -48,6 +48,7 @@ _GROUND_PERIOD_S = 3600.0
 _STRIDE_M = 2.0  # what the rover does within is no reason to look again
 _GROUND_EYE_M = 0.1
 _ACROSS_DISC = (-0.5, 0.0, 0.5)  # of its radius, where the horizon is looked at
+_SAME_VIEW_DEG = 0.05  # the Sun's way in six minutes, a tenth of its disc
 
 
 class Environment(Unit):
@@ -137,6 +138,7 @@ class Environment(Unit):
         self._track: SunTrack | None = None
         self._at: tuple[float, float] | None = None
         self._moved = False
+        self._views: dict[str, tuple[tuple[float, float], float, list[list[float]]]] = {}
         self._next = 0
         self._heat: GroundHeat | None = None
         self._ground_told = 0
@@ -181,10 +183,9 @@ class Environment(Unit):
         return EphemerisTable(now, end, _TABLE_STEP_S, p.latitude_deg, p.longitude_deg)
 
     def _look_at_sun(self, now: int, sun: Direction[float]) -> None:
-        assert self._at is not None
         radius_deg = sun_angular_radius_deg(sun.distance_m)
-        azimuth_deg = sun.azimuth_deg + radius_deg * np.array(_ACROSS_DISC)
-        horizons = horizon_deg(self.site, *self._at, self._eyes_m, azimuth_deg).tolist()
+        across = tuple(radius_deg * part for part in _ACROSS_DISC)
+        horizons = self._horizons("sun", sun.azimuth_deg, across, self._eyes_m)
         middle, lower, upper, on_ground = (
             sum(lit_fraction(sun.elevation_deg, each, radius_deg) for each in eye) / len(eye)
             for eye in horizons
@@ -200,12 +201,25 @@ class Environment(Unit):
         self._shown |= {"sun_elevation_deg": sun.elevation_deg, "lit_fraction": middle}
 
     def _look_at_earth(self, now: int) -> None:
-        assert self._at is not None and self._table is not None
+        assert self._table is not None
         earth = self._table.earth(now)
-        eye = (self.parameters.antenna_height_m,)
-        horizon = float(horizon_deg(self.site, *self._at, eye, np.array([earth.azimuth_deg]))[0, 0])
+        antenna = (self.parameters.antenna_height_m,)
+        horizon = self._horizons("earth", earth.azimuth_deg, (0.0,), antenna)[0][0]
         self.earth.publish_rows(now, [(*earth, int(earth.elevation_deg > horizon), horizon)])
         self._shown["earth_elevation_deg"] = earth.elevation_deg
+
+    def _horizons(
+        self, body: str, azimuth_deg: float, beside_deg: tuple[float, ...], eyes_m: tuple
+    ) -> list[list[float]]:
+        """Horizon by eye and azimuth at the rover; what was seen last while that is the same."""
+        assert self._at is not None
+        last = self._views.get(body)
+        if last and last[0] == self._at and abs(last[1] - azimuth_deg) < _SAME_VIEW_DEG:
+            return last[2]
+        around = azimuth_deg + np.array(beside_deg)
+        seen = horizon_deg(self.site, *self._at, eyes_m, around).tolist()
+        self._views[body] = (self._at, azimuth_deg, seen)
+        return seen
 
     def _warm_ground(self, now: int, sun: Direction[float]) -> None:
         assert self._at is not None

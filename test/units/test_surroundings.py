@@ -66,6 +66,7 @@ def test_the_sky_is_that_of_the_rovers_place_and_height():
     assert open_sky.lit_ground == open_sky.lit_fraction == 1.0
     unit = bench.unit("environment")
     # the wall's top stands at the height of the middle of the array, 40 m toward the Sun
+    unit._views.clear()
     unit.site = walled(unit.site, 40.0, 2.0 + 40.0 * math.tan(math.radians(1.2)))
     rover_at(bench, 1.0, 3.0)
     bench.run(2)
