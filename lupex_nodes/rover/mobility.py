@@ -18,7 +18,7 @@ from lupex_nodes.bus.messages import ERROR, OK
 from lupex_nodes.bus.messages import WARN as WARNING
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output
-from lupex_nodes.bus.stamps import SECOND, to_stamp
+from lupex_nodes.bus.stamps import SECOND, next_minute, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.crawler_kinematics import CRAWLERS, CrawlerDrive, CrawlerLayout
 from lupex_nodes.models.drive_train import DriveTrain
@@ -195,7 +195,7 @@ class Mobility(Unit):
         )
         self._publish(now, first or was_busy or self._busy)
         waits = self._busy or self.mode == "blocked"
-        return now + (SECOND if waits else 60 * SECOND)
+        return now + SECOND if waits else next_minute(now)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say how the drive works."""

@@ -13,7 +13,7 @@ from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import ERROR
 from lupex_nodes.bus.parameters import parameter
 from lupex_nodes.bus.ports import Input, Output
-from lupex_nodes.bus.stamps import SECOND, seconds, to_stamp
+from lupex_nodes.bus.stamps import SECOND, next_minute, seconds, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.crawler_kinematics import BodyTwist, CrawlerLayout
 from lupex_nodes.models.obstacles import Rock, lift_m, stands_before
@@ -162,7 +162,7 @@ class Vehicle(Unit):
         self._publish_pose(now, motion)
         self._publish_tracks(now, speeds)
         self.state.publish_rows(now, [self._state()])
-        return now + (SECOND if moves or rolls else 60 * SECOND)
+        return now + SECOND if moves or rolls else next_minute(now)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say where the rover is and how it stands and slips."""

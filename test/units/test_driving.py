@@ -103,7 +103,7 @@ def test_slips_uphill_as_tracked_rovers_do(site, degrees, slip):
 
 def test_slips_with_the_slope_on_rolling_ground(monkeypatch):
     monkeypatch.undo()
-    bench = Bench(*DRIVE, vehicle={"terrain_relief_scale": 1.0}, seed=3).run(2)
+    bench = Bench(*DRIVE, vehicle=EVEN, seed=3).run(2)
     drive(bench, 300, ahead=0.1)
     slips = np.array([r.slip for r in bench.rows("world/vehicle/tracks", TRACKS)[5:]])
     poses = [m.pose.pose.position for _, m in bench.log["world/vehicle/odometry"]]
