@@ -28,7 +28,8 @@ class TraverseEnergy:
 
     `roughness_deg` is the root mean square of slopes that the map smooths away: the rover climbs
     and descends them all the same, and what it costs uphill is not given back downhill. Tracks run
-    faster than the ground passes, by the slip, up to `track_speed_max_m_s`.
+    faster than the ground passes, by the slip, up to `track_speed_max_m_s`. Turns on the spot take
+    `turning_w` at `turn_rate_rad_s`, and `settling_s` before and after; these are assumed.
     """
 
     speed_m_s: float
@@ -38,6 +39,9 @@ class TraverseEnergy:
     train: DriveTrain = DriveTrain()
     soil: Soil = Soil()
     track: Track = Track()
+    turn_rate_rad_s: float = math.radians(2.5)
+    turning_w: float = 75.0
+    settling_s: float = 12.0
     _joule_per_m: np.ndarray = field(init=False, repr=False)
     _seconds_per_m: np.ndarray = field(init=False, repr=False)
 
@@ -67,6 +71,10 @@ class TraverseEnergy:
     def seconds_per_m(self, climb_deg: np.ndarray, cross_deg: np.ndarray) -> np.ndarray:
         """Return s per metre of way."""
         return _read(self._seconds_per_m, climb_deg, cross_deg)
+
+    def turn_s(self, angle_rad: float) -> float:
+        """Return how long a turn on the spot takes."""
+        return abs(angle_rad) / self.turn_rate_rad_s + self.settling_s
 
 
 @lru_cache(maxsize=8)

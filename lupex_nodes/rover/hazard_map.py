@@ -10,7 +10,8 @@ within half a rover's width of one. Ground not seen yet counts as free.
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, maximum_filter, minimum_filter, uniform_filter
@@ -26,7 +27,8 @@ _HALF_BASE = 2  # cells: slopes are felt over twice this
 _SURE = 2.5  # standard errors that a step must exceed its limit by
 _MARGIN = 4  # cells around what was seen whose judgement may change
 _FREE_START_M = 0.9
-_COMFORT_M = 0.5  # beyond the half width: nearer to hazards a way counts more
+_SPARE_M = 0.3
+_COMFORT_M = 0.6  # beyond the half width: nearer to hazards a way counts more
 _UNEASY = 3.0
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (1, -2), (2, 1), (2, -1))
 
@@ -95,10 +97,18 @@ class HazardMap:
         """Return corners (n, 2) of a short free way to the first of `goals` that can be reached.
 
         None when none can, inside the grid. Close to the start all is free, or else a rover that
-        stands beside a hazard could never leave.
+        stands beside a hazard could never leave. A way with room to spare is looked for first, so
+        that what is seen later of the same hazards does not close it.
         """
+        for spare_m in (_SPARE_M, 0.0):
+            found = self._way(start, goals, self.clearance_m < self.p.half_width_m + spare_m)
+            if found is not None:
+                return found
+        return None
+
+    def _way(self, start: Point, goals: np.ndarray, closed: np.ndarray) -> np.ndarray | None:
         x, y = self._centres()
-        closed = self.closed & (np.hypot(x - start[0], y - start[1]) > _FREE_START_M)
+        closed = closed & (np.hypot(x - start[0], y - start[1]) > _FREE_START_M)
         (rows, columns), inside = self._cells(*np.vstack([[start], goals]).T)
         if not inside[0]:
             return None
@@ -157,7 +167,10 @@ class HazardMap:
         low = minimum_filter(np.where(known, height, np.inf), 3)
         sigma_m = np.sqrt(np.where(known, self.variance_m2[rows, columns], 0.0))
         hazard = known & (high - low > self.p.step_max_m + _SURE * sigma_m)
-        hazard |= self._slopes(height, known) > math.tan(math.radians(self.p.hazard_slope_deg))
+        # a slope is that of two averages of nine cells
+        sigma_slope = sigma_m * (math.sqrt(2.0) / 3.0) / (2 * _HALF_BASE * self.cell_m)
+        steepest = math.tan(math.radians(self.p.hazard_slope_deg))
+        hazard |= self._slopes(height, known) > steepest + _SURE * sigma_slope
         changed = (hazard != self.hazard[rows, columns]).any()
         self.hazard[rows, columns] = hazard
         if changed:
@@ -185,33 +198,19 @@ class HazardMap:
 
     def _ways_from(self, start: int, closed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         uneasy = self.clearance_m < self.p.half_width_m + _COMFORT_M
-        cost = np.where(uneasy, _UNEASY, 1.0)
-        number = np.arange(closed.size).reshape(closed.shape)
-        ends, weights, starts = [], [], []
-        for step in _NEIGHBOURS:
-            here = tuple(
-                slice(max(0, -d), n - max(0, d)) for d, n in zip(step, closed.shape, strict=True)
-            )
-            there = tuple(slice(s.start + d, s.stop + d) for s, d in zip(here, step, strict=True))
-            free = ~(closed[here] | closed[there])
-            way = (0.5 * math.hypot(*step) * (cost[here] + cost[there]))[free]
-            starts += [number[here][free], number[there][free]]
-            ends += [number[there][free], number[here][free]]
-            weights += [way, way]
-        graph = csr_array(
-            (np.concatenate(weights), (np.concatenate(starts), np.concatenate(ends))),
-            shape=(closed.size, closed.size),
-        )
+        cost = np.where(closed, math.inf, np.where(uneasy, _UNEASY, 1.0)).reshape(-1)
+        links = _links(self.shape)
+        weights = links.way * (cost[links.start] + cost[links.end])
+        graph = csr_array((weights, links.end, links.first), shape=(cost.size, cost.size))
         return dijkstra(graph, indices=start, return_predecessors=True)
 
     def _pulled(self, path: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """Leave out corners wherever the straight line is free."""
-        uneasy = closed | (self.clearance_m < self.p.half_width_m + 0.5 * self.cell_m)
         kept, last = [0], len(path) - 1
         while kept[-1] < last:
             i = kept[-1]
             j = last
-            while j > i + 1 and self._crosses(path[i], path[j], uneasy):
+            while j > i + 1 and self._crosses(path[i], path[j], closed):
                 j -= 1
             kept.append(j)
         return path[kept]
@@ -222,6 +221,36 @@ class HazardMap:
         x_m, y_m = a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part
         (row, column), inside = self._cells(x_m, y_m)
         return bool(closed[row[inside], column[inside]].any())
+
+
+class _Links(NamedTuple):
+    """The steps between cells, sorted by where they start: ends, starts, where the steps of each
+    cell begin, and half the way in cells.
+    """
+
+    end: np.ndarray
+    start: np.ndarray
+    first: np.ndarray
+    way: np.ndarray
+
+
+@lru_cache(maxsize=2)
+def _links(shape: tuple[int, int]) -> _Links:
+    number = np.arange(shape[0] * shape[1]).reshape(shape)
+    starts: list[np.ndarray] = []
+    ends: list[np.ndarray] = []
+    ways: list[np.ndarray] = []
+    for step in _NEIGHBOURS:
+        here = tuple(slice(max(0, -d), n - max(0, d)) for d, n in zip(step, shape, strict=True))
+        there = tuple(slice(s.start + d, s.stop + d) for s, d in zip(here, step, strict=True))
+        pair = number[here].reshape(-1), number[there].reshape(-1)
+        starts += pair
+        ends += pair[::-1]
+        ways += 2 * [np.full(pair[0].size, 0.5 * math.hypot(*step))]
+    start, end, way = np.concatenate(starts), np.concatenate(ends), np.concatenate(ways)
+    order = np.argsort(start, kind="stable")
+    first = np.searchsorted(start[order], np.arange(number.size + 1))
+    return _Links(end[order].astype(np.int32), start[order], first.astype(np.int32), way[order])
 
 
 def _overlap(shift: int, count: int) -> tuple[slice, slice]:

@@ -217,14 +217,17 @@ class Navigation(Unit):
             p.vehicle_mass_kg,
             p.roughness_deg,
             max(p.track_speed_max_m_s, goal.speed_m_s),
+            turn_rate_rad_s=math.radians(p.turn_rate_max_deg_s),
         )
+
+        e = self.localisation
 
         def find(start: Point, at: int, marks: list[Mark], wait_s: float = 0.0) -> Way:
             return self.planner.plan(
-                start, end, at, drive, marks=marks, dark_max_m=dark_max_m, wait_max_s=wait_s
-            )
+                start, end, at, drive,
+                yaw_rad=e.yaw_rad, marks=marks, dark_max_m=dark_max_m, wait_max_s=wait_s,
+            )  # fmt: skip
 
-        e = self.localisation
         try:
             way = find((e.x_m, e.y_m), now, self.marks, wait_max_s)
         except NoPath as reason:

@@ -17,12 +17,15 @@ import numpy as np
 from lupex_nodes.rover.attitude import wrapped
 
 _TURN_GAIN_PER_S = 0.1
+_SPOT_GAIN_PER_S = 0.2
 _LOOK_AHEAD_M = 1.0
 _LOOK_AHEAD_S = 20.0  # so that the loop is damped at any speed
 _STEEPEST_RAD = math.radians(30.0)
-_TURN_ON_SPOT_RAD = math.radians(8.0)
-_CORNER_RAD = math.radians(20.0)
-_TURNED_RAD = math.radians(1.0)
+#: Larger turns are made on the spot: at the beginning of a path, and at its corners.
+BEGINNING_RAD = math.radians(10.0)
+CORNER_RAD = math.radians(30.0)
+_CORNER_M = 0.15  # how near to a sharp corner the turn begins
+_TURNED_RAD = math.radians(1.5)
 _SLOWING_PER_S = 0.15
 _SLOWEST_M_S = 0.01
 _STOPPING_S = 2.0
@@ -68,6 +71,7 @@ class PathFollower:
         self._at_end = self.length_m <= 0.05
         self._part, self._last, self._heading_rad = 0, True, 0.0
         self._on_spot = self._sharp = False
+        self._begins = True
         self._corner_m = 0.0
         self._take_part(0)
 
@@ -92,9 +96,12 @@ class PathFollower:
             self._take_part(self._part + 1)
             left_m = self._place(pose)
         error = wrapped(self._heading_rad - pose.yaw_rad)
+        if self._begins:
+            self._begins = False
+            self._on_spot = abs(error) > BEGINNING_RAD
         if self._on_spot:
             if abs(error) > _TURNED_RAD:
-                return 0.0, self._turn(error)
+                return 0.0, self._turn(error, _SPOT_GAIN_PER_S)
             self._on_spot = False
         speed = self.speed_m_s
         if self._last or self._sharp:
@@ -108,7 +115,7 @@ class PathFollower:
         # the course is the heading and the side slip
         lean = min(max(pose.side_slip_rad, -_LEAN_MAX_RAD), _LEAN_MAX_RAD)
         wanted = self._heading_rad - min(max(bend, -_STEEPEST_RAD), _STEEPEST_RAD) - lean
-        self._on_spot = abs(error) > _STEEPEST_RAD + _LEAN_MAX_RAD + _TURN_ON_SPOT_RAD
+        self._on_spot = abs(error) > _STEEPEST_RAD + _LEAN_MAX_RAD + BEGINNING_RAD
         kept = 1.0 - min(max(pose.slip, -_SLIP_MAX), _SLIP_MAX)
         speed = min(speed / kept, self.track_speed_max_m_s)
         return speed, self._turn(wrapped(wanted - pose.yaw_rad))
@@ -127,20 +134,20 @@ class PathFollower:
         return [corner for corner, at_m in pairs if at_m > way_m + 0.01]
 
     def _take_part(self, index: int) -> None:
-        """Begin a straight part; on the spot, if the corner is sharp or the path begins."""
+        """Begin a straight part; on the spot, if the corner is sharp."""
         self._part, self._last = index, index >= len(self._bearings) - 1
         if not self._bearings:
             return
         before, self._heading_rad = self._bearings[max(index - 1, 0)], self._bearings[index]
         corner = abs(wrapped(self._heading_rad - before))
-        self._on_spot = index == 0 or corner > _CORNER_RAD
+        self._on_spot = corner > CORNER_RAD
         self._sharp, self._corner_m = False, 0.0
         if not self._last:
             corner = abs(wrapped(self._bearings[index + 1] - self._heading_rad))
-            self._sharp = corner > _CORNER_RAD
+            self._sharp = corner > CORNER_RAD
             # a gentle corner is cut so that the turn is under way in time
             early_m = _LOOK_AHEAD_M * math.tan(0.5 * corner)
-            self._corner_m = _STOPPING_S * _SLOWEST_M_S if self._sharp else early_m
+            self._corner_m = _CORNER_M if self._sharp else early_m
 
     def _place(self, pose: Pose) -> float:
         """Find the pose beside the present part; return how much of this part is left."""
@@ -154,8 +161,8 @@ class PathFollower:
     def _turn_to_final(self, yaw_rad: float) -> float:
         error = 0.0 if self.final_yaw_rad is None else wrapped(self.final_yaw_rad - yaw_rad)
         self.arrived = abs(error) <= _TURNED_RAD
-        return 0.0 if self.arrived else self._turn(error)
+        return 0.0 if self.arrived else self._turn(error, _SPOT_GAIN_PER_S)
 
-    def _turn(self, error_rad: float) -> float:
-        rate = _TURN_GAIN_PER_S * error_rad
+    def _turn(self, error_rad: float, gain_per_s: float = _TURN_GAIN_PER_S) -> float:
+        rate = gain_per_s * error_rad
         return min(max(rate, -self.turn_rate_max_rad_s), self.turn_rate_max_rad_s)

@@ -22,6 +22,8 @@ from lupex_nodes.bus.parameters import Parameters, parameter
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.models.site_terrain import SiteTerrain
 from lupex_nodes.models.traverse_energy import TraverseEnergy
+from lupex_nodes.rover.attitude import wrapped
+from lupex_nodes.rover.path_following import BEGINNING_RAD, CORNER_RAD
 
 Point = tuple[float, float]
 #: A place that turned out impassable: east, north and radius, metres.
@@ -172,6 +174,7 @@ class PathPlanner:
         self.ground, self.p, self.sky = ground, p, sky
         self.grid: Grid | None = None
         self._dark: np.ndarray | None = None
+        self._yaw_rad: float | None = None
 
     def plan(
         self,
@@ -180,11 +183,16 @@ class PathPlanner:
         now: int,
         drive: TraverseEnergy,
         *,
+        yaw_rad: float | None = None,
         marks: Sequence[Mark] = (),
         dark_max_m: float = math.inf,
         wait_max_s: float = 0.0,
     ) -> Way:
-        """Return the cheapest way that keeps to the limits, or raise NoPath with the reason."""
+        """Return the cheapest way that keeps to the limits, or raise NoPath with the reason.
+
+        `yaw_rad` is how the rover stands, None if it need not turn.
+        """
+        self._yaw_rad = yaw_rad
         for x, y in (start, goal):
             if not self.ground.contains(x, y):
                 raise NoPath(f"({x:.1f}, {y:.1f}) m is off the map")
@@ -285,14 +293,16 @@ class PathPlanner:
             dark = self.sky.dark(x, y, at)
             cost_j += drive_s * self.p.dark_w * dark
             cost_j += drive_s * self.p.no_earth_w * self.sky.silent(x, y, at)
+        turns_s = sum(map(drive.turn_s, _turns_rad(corners_m, self._yaw_rad)))
+        turns_j = turns_s * drive.turning_w
         return Way(
             corners_m,
             depart,
             float(way_m.sum()),
-            float(energy_j.sum()),
-            float(drive_s.sum()),
+            float(energy_j.sum()) + turns_j,
+            float(drive_s.sum()) + turns_s,
             float(way_m[dark].sum()),
-            float(cost_j.sum()) + waiting_j,
+            float(cost_j.sum()) + turns_j + turns_s * self.p.under_way_w + waiting_j,
         )
 
     def _why_closed(self, grid: Grid) -> str:
@@ -443,6 +453,17 @@ def _pairs(shape: tuple[int, int], step: tuple[int, int]) -> tuple[tuple, tuple]
 
 def _shifted(cells: tuple, step: tuple[int, int]) -> tuple:
     return tuple(slice(c.start + d, c.stop + d) for c, d in zip(cells, step, strict=True))
+
+
+def _turns_rad(corners_m: np.ndarray, yaw_rad: float | None) -> list[float]:
+    """Return the angles that are turned on the spot."""
+    dx, dy = np.diff(corners_m, axis=0).T
+    headings = np.arctan2(dy, dx).tolist()
+    turns = [abs(wrapped(b - a)) for a, b in zip(headings, headings[1:], strict=False)]
+    found = [turn for turn in turns if turn > CORNER_RAD]
+    if yaw_rad is not None and abs(wrapped(headings[0] - yaw_rad)) > BEGINNING_RAD:
+        found.append(abs(wrapped(headings[0] - yaw_rad)))
+    return found
 
 
 def _sampled(corners_m: np.ndarray) -> tuple[np.ndarray, ...]:
