@@ -52,11 +52,13 @@ def test_the_sky_over_the_site():
     assert len(bench.log["world/radiation"]) == 1
 
 
-def test_southern_spring_is_night_in_the_north():
-    bench = Bench("environment", environment={"latitude_deg": 89.9}).run(2)
-    sun = bench.last("world/sun", SUN)
-    assert sun.elevation_deg < -1.0 and sun.irradiance_w_m2 == 0.0 == sun.lit_upper
-    assert bench.last("world/surface", SURFACE).surface_temperature_k < 110.0
+def test_the_far_side_has_midnight_at_full_moon():
+    """The Moon was full on 2028-10-03: 95 to 105 K at the equator in the middle of the night."""
+    bench = Bench("environment", environment={**LEVEL, **FAR_SIDE}).run(2)
+    sun, earth = bench.last("world/sun", SUN), bench.last("world/earth", EARTH)
+    assert sun.elevation_deg < -70.0 and sun.irradiance_w_m2 == 0.0 == sun.lit_upper
+    assert earth.elevation_deg < -80.0 and not earth.visible
+    assert 90.0 < bench.last("world/surface", SURFACE).surface_temperature_k < 110.0
 
 
 def test_the_sky_is_that_of_the_rovers_place_and_height():
@@ -187,7 +189,7 @@ def test_ice_in_shadow_is_seen_by_neutrons_as_patches():
         found.append(LEAKAGE.rows(bench.last("world/neutron_leakage"))["epithermal_ratio"].mean())
     found = np.array(found)
     wet = bench.unit("subsurface")._epithermal[2]
-    assert wet - 1e-6 <= found.min() < wet + 0.1 and found.max() == pytest.approx(1.0)
+    assert wet - 1e-6 <= found.min() < wet + 0.1 and found.max() > 0.95
     assert 0.2 < np.mean(found < 0.5 * (1.0 + wet)) < 0.6
 
 
@@ -300,12 +302,10 @@ def test_beyond_the_horizon_nothing_is_heard():
 
 def test_the_lander_conserves_energy_and_feeds_its_relay():
     bench = Bench(*RELAYED)
-    unit = bench.unit("lander_power")
-    before = unit.cells.stored_energy_j(unit.state_of_charge)
     bench.run(1800)
     row = bench.last("lander/lander_power/bus", BUS)
-    stored = unit.cells.stored_energy_j(unit.state_of_charge) - before
-    residual = row.array_energy_j - row.load_energy_j - row.loss_energy_j - stored
+    lost = row.converter_energy_j + row.resistive_energy_j
+    residual = row.array_energy_j - row.load_energy_j - lost - row.open_circuit_energy_j
     assert abs(residual) < 1e-9 * row.load_energy_j
     bench.bus.request("lander_power", "channels/relay/switch", data=False)
     bench.run(15)
