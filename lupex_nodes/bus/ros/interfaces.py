@@ -110,7 +110,8 @@ def descriptor(name: str, field: FieldInfo) -> ParameterDescriptor:
         ),
     )
     if get_origin(kind) is list:
-        described.type = _ARRAYS[get_args(kind)[0]]
+        # a list of names out of a choice is a list of strings
+        described.type = _ARRAYS.get(get_args(kind)[0], ParameterType.PARAMETER_STRING_ARRAY)
         return described
     described.type = _TYPES.get(kind, ParameterType.PARAMETER_STRING)
     if low is not None or high is not None:
