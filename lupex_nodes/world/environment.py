@@ -12,7 +12,7 @@ from sensor_msgs.msg import PointCloud2
 
 from lupex_nodes.bus.parameters import parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
-from lupex_nodes.bus.stamps import SECOND, seconds
+from lupex_nodes.bus.stamps import SECOND, next_minute, seconds
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.ephemeris import Direction, EphemerisTable
 from lupex_nodes.models.ground_history import (
@@ -43,7 +43,6 @@ from lupex_nodes.world.records import EARTH, GROUND, RADIATION, SUN, SURFACE
 _TABLE_STEP_S = 1800.0
 _TABLE_SPAN_S = 10 * 86400.0
 _TRACK_AHEAD_S = 40 * 86400.0
-_PARKED_S = 60.0
 _GROUND_PERIOD_S = 3600.0
 _STRIDE_M = 2.0  # what the rover does within is no reason to look again
 _GROUND_EYE_M = 0.1
@@ -112,7 +111,7 @@ class Environment(Unit):
         )  # fmt: skip
 
     kind = Kind.NATURE
-    period_s = _PARKED_S
+    period_s = 60.0
     vehicle = Input("world/vehicle/odometry", Odometry, wake=True)
     sun = Output("world/sun", PointCloud2, Qos.STATE, SUN, "map")
     earth = Output("world/earth", PointCloud2, Qos.STATE, EARTH, "map")
@@ -153,8 +152,7 @@ class Environment(Unit):
         if now < self._next and not strode and not stopped:
             return self._next
         self._at, self._moved = (x_m, y_m), moves
-        period_s = self.parameters.moving_period_s if moves else _PARKED_S
-        self._next = now + seconds(period_s)
+        self._next = now + seconds(self.parameters.moving_period_s) if moves else next_minute(now)
         if self._table is None or now > self._table.end_ns:
             self._table = self._ephemeris(now)
         sun = self._table.sun(now)

@@ -13,6 +13,7 @@ from sensor_msgs.msg import PointCloud2
 
 from lupex_nodes.bus.parameters import Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
+from lupex_nodes.bus.stamps import next_minute
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.neutron import (
     DETECTOR_HEIGHT_M,
@@ -140,7 +141,7 @@ class Subsurface(Unit):
             self._publish_truth(now)
             self._told = True
         if self.vehicle.value is None:
-            return None
+            return next_minute(now)
         place = self.vehicle.value.pose.pose.position
         here, p = (place.x, place.y), self.parameters
         if self.ground.time != self._ground_at:
@@ -155,7 +156,7 @@ class Subsurface(Unit):
         ):
             self._column_at = here
             self._publish_column(now, *here, self._place)
-        return None
+        return next_minute(now)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say how far the patch is and whether the rover stands in permanent shadow."""
