@@ -14,7 +14,7 @@ from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import OK
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
-from lupex_nodes.bus.stamps import seconds, to_stamp
+from lupex_nodes.bus.stamps import next_minute, seconds, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.world.records import EARTH, SUN
 
@@ -52,7 +52,6 @@ class GroundLocalisation(Unit):
         )
 
     kind = Kind.HARDWARE
-    period_s = 60.0
     truth = Input("world/vehicle/odometry", Odometry)
     sun = Input("world/sun", PointCloud2, Qos.STATE, schema=SUN)
     earth = Input("world/earth", PointCloud2, Qos.STATE, schema=EARTH)
@@ -77,7 +76,7 @@ class GroundLocalisation(Unit):
             self.event("MAP_FIX", "The rover's place was found on the map.", level=OK)
         if self.truth.value is not None:
             self._watch(now, self.truth.value, heard)
-        return None
+        return next_minute(now)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say how many fixes were sent."""

@@ -22,8 +22,8 @@ class StereoView:
     nearest_m: float = 0.6
     farthest_m: float = 6.0
     half_angle_deg: float = 40.0
-    range_step_m: float = 0.15
-    azimuth_step_deg: float = 2.0
+    range_step_m: float = 0.18
+    azimuth_step_deg: float = 2.5
     eye_m: float = 1.5
     x_m: np.ndarray = field(init=False, repr=False)
     y_m: np.ndarray = field(init=False, repr=False)
@@ -52,9 +52,11 @@ class StereoView:
         height, east, north = site.surface(x, y)
         reach_m = 0.5 * self.farthest_m
         middle = (x0 + reach_m * r[0, 0], y0 + reach_m * r[1, 0])
-        for x_m, y_m, rock_m, diameter_m in site.rocks.near(*middle, reach_m + 1.5):
+        for x_m, y_m, rock_m, diameter_m in site.rocks.near(*middle, reach_m + 1.5).tolist():
+            # half an ellipsoid
             over = 1.0 - ((x - x_m) ** 2 + (y - y_m) ** 2) * (2.0 / diameter_m) ** 2
-            height = height + rock_m * np.sqrt(np.maximum(over, 0.0))
+            inside = over > 0.0
+            height[inside] += rock_m * np.sqrt(over[inside])
         plane = z0 + r[2, 0] * self.x_m + r[2, 1] * self.y_m
         # along the body's z axis to the ground, which slopes: one Newton step
         return (height - plane) / (r[2, 2] - r[0, 2] * east - r[1, 2] * north)

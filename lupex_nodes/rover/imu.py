@@ -12,7 +12,7 @@ from sensor_msgs.msg import Imu, PointCloud2
 from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output
-from lupex_nodes.bus.stamps import SECOND, from_stamp, to_stamp
+from lupex_nodes.bus.stamps import SECOND, from_stamp, next_minute, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.terramechanics import MOON_GRAVITY_M_S2
 from lupex_nodes.rover.attitude import into_body, rotation_between
@@ -86,7 +86,7 @@ class InertialUnit(Unit):
         if truth is not None:
             self._measure(truth)
         self._load.report(now, self.parameters.power_w)
-        return now + 60 * SECOND
+        return next_minute(now)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say the last rates."""

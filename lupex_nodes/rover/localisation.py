@@ -45,6 +45,8 @@ _SENSED_AFTER = 2 * SECOND
 #: Two samples of the parked gyros are 60 s apart; after a longer gap they were switched on anew.
 _GYROS_NEW_AFTER_S = 150.0
 _STOP_S = 60.0
+#: A turn about a point nearer than this is one on the spot.
+_SPOT_M = 0.2
 _LEARNING_S = 1800.0
 
 
@@ -82,6 +84,13 @@ class LocalisationParameters(Parameters):
     )
     slip_correlation_m: float = parameter(
         20.0, "distance over which these errors last", "m", ge=0.1, assumed=True
+    )
+    turning_slide_m_rad: float = parameter(
+        0.25, "slid downhill by turning on the spot, over the sine of the slope", "m/rad",
+        ge=0.0, le=5.0, assumed=True,
+    )  # fmt: skip
+    turning_slide_sigma: float = parameter(
+        0.3, "believed error of that, over it", ge=0.0, le=5.0, assumed=True
     )
     path_sigma_m: float = parameter(
         0.01, "noise of the tracks' way, grows with the root of metres", "m", ge=0.0, assumed=True
@@ -259,14 +268,15 @@ class Localisation:
         f = self.filter
         self.x_m, self.y_m, self.yaw_rad = f.state[X], f.state[Y], f.state[YAW]
         self.covariance = f.pose_covariance
-        c, s = math.cos(self.yaw_rad), math.sin(self.yaw_rad)
         for _, order, pace in self._waiting:
-            if order == 1 and (pace.ahead_m or pace.left_m):
+            if order == 1:
+                c, s = math.cos(self.yaw_rad), math.sin(self.yaw_rad)
                 move = self._move(pace)
                 ahead = move.ahead_m - move.slip_m * f.state[SLIP]
                 left = move.left_m + move.side_m * f.state[SIDE]
                 self.x_m += c * ahead - s * left
                 self.y_m += s * ahead + c * left
+                self.yaw_rad = math.remainder(self.yaw_rad + pace.turned_rad, 2.0 * math.pi)
 
     # --- tracks ------------------------------------------------------------------------------
 
@@ -290,6 +300,11 @@ class Localisation:
     def _move(self, pace: _Pace) -> Move:
         """Return the motion over ground to expect of the crawlers' motion on this slope."""
         p = self.parameters
+        length_m = math.hypot(pace.ahead_m, pace.left_m)
+        if length_m < _SPOT_M * abs(pace.turned_rad):
+            slide_m = p.turning_slide_m_rad * abs(pace.turned_rad)
+            ahead_m, left_m = slide_m * math.sin(self.pitch_rad), -slide_m * math.sin(self.roll_rad)
+            return Move(ahead_m, left_m, 0.0, 0.0, self._turned_rad)
         backwards = pace.ahead_m < 0.0
         slip, side = _expected(
             p.vehicle_mass_kg,
@@ -297,7 +312,6 @@ class Localisation:
             round(math.degrees(self.pitch_rad) * (2.0 if backwards else -2.0)) / 2.0,
             round(math.degrees(self.roll_rad) * (-2.0 if backwards else 2.0)) / 2.0,
         )
-        length_m = math.hypot(pace.ahead_m, pace.left_m)
         slip_sigma = p.slip_sigma + p.slip_sigma_part * abs(slip)
         side_sigma = math.radians(p.side_slip_sigma_deg) + p.side_slip_sigma_part * abs(side)
         ahead_m = pace.ahead_m * (1.0 - slip)
@@ -332,6 +346,11 @@ class Localisation:
             math.exp(-length_m / p.camera_scale_wander_m),
         )
         noise_m2 = p.path_sigma_m**2 * (length_m + abs(pace.turned_rad))
+        if not move.slip_m:
+            slope = math.hypot(math.sin(self.pitch_rad), math.sin(self.roll_rad))
+            slid = p.turning_slide_sigma * p.turning_slide_m_rad * slope
+            # one radian of turning shares its error
+            noise_m2 += slid * slid * abs(pace.turned_rad)
         f.move(move, keeps, noise_m2)
         self.z_m += move.left_m * math.tan(self.roll_rad) - move.ahead_m * math.tan(self.pitch_rad)
         way_m = math.hypot(move.ahead_m - move.slip_m * f.state[SLIP], move.left_m)
@@ -445,7 +464,7 @@ class Localisation:
         lifted = frame.left_m * sr + frame.up_m * cr
         ahead_m = frame.ahead_m * cp + lifted * sp
         left_m = frame.left_m * cr - frame.up_m * sr
-        if self._laid_m and not -0.5 < 1.0 - ahead_m / self._laid_m < 1.2:
+        if abs(self._laid_m) > 0.2 and not -0.5 < 1.0 - ahead_m / self._laid_m < 1.2:
             self.refused += 1
             return
         variance = frame.distance_sigma_m**2

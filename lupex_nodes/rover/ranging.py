@@ -12,7 +12,7 @@ from sensor_msgs.msg import PointCloud2, Range
 from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.parameters import Degradation, parameter
 from lupex_nodes.bus.ports import Input, Output
-from lupex_nodes.bus.stamps import SECOND
+from lupex_nodes.bus.stamps import next_minute, seconds
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.stereo_view import in_sight
 from lupex_nodes.models.terrain import MOON_RADIUS_M
@@ -78,7 +78,7 @@ class Ranging(Unit):
         self._load.report(now, p.power_w)
         if self.truth.value is not None:
             self._measure(self.truth.value)
-        return now + round(p.interval_s * SECOND)
+        return min(now + seconds(p.interval_s), next_minute(now))
 
     def housekeeping(self) -> dict[str, Any]:
         """Say whether the lander is in sight, and the last range."""

@@ -13,7 +13,7 @@ from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import OK, WARN
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
-from lupex_nodes.bus.stamps import SECOND
+from lupex_nodes.bus.stamps import next_minute, seconds
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.rover.attitude import Quaternion, into_body, quaternion, times
 from lupex_nodes.world.constants import generator_of_run
@@ -84,7 +84,7 @@ class StarTracker(Unit):
         self._load.report(now, p.power_w)
         truth = self.truth.value
         if truth is None:
-            return now + round(p.interval_s * SECOND)
+            return now + seconds(p.interval_s)
         blinded = self._blinded(truth)
         self._publish(truth, not blinded)
         self._frames += 1
@@ -94,7 +94,7 @@ class StarTracker(Unit):
         twist = truth.twist.twist
         moving = place != self._before or any((twist.linear.x, twist.linear.y, twist.angular.z))
         self._before = place
-        return now + (round(p.interval_s * SECOND) if moving else 60 * SECOND)
+        return now + seconds(p.interval_s) if moving else next_minute(now)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say how the stars were found."""

@@ -59,6 +59,7 @@ class StateFilter:
         self.state = state
         self.covariance = np.diag(np.square(np.array(sigma, float)))
         self._transition = np.eye(SIZE)
+        self.new_frame()
 
     @property
     def pose_covariance(self) -> tuple[float, ...]:
@@ -109,15 +110,7 @@ class StateFilter:
         p[SLIP, SLIP] += 1.0 - slips * slips
         p[SIDE, SIDE] += 1.0 - slips * slips
         p[WANDER, WANDER] += 1.0 - wander * wander
-        # the same noise in the pose and in the motion since the frame
-        c, n = math.cos(s[YAW] - move.turned_rad), math.sin(s[YAW] - move.turned_rad)
-        for i, j, part in (
-            (X, X, 1.0), (Y, Y, 1.0), (AHEAD, AHEAD, 1.0), (LEFT, LEFT, 1.0),
-            (X, AHEAD, c), (X, LEFT, -n), (Y, AHEAD, n), (Y, LEFT, c),
-        ):  # fmt: skip
-            p[i, j] += part * noise_m2
-            if i != j:
-                p[j, i] += part * noise_m2
+        p += noise_m2 * self._shared
 
     def widen(self, along: np.ndarray, variance: float) -> None:
         """Add an error of a known shape, as when what was believed turns out not to hold."""
@@ -134,6 +127,11 @@ class StateFilter:
         for index in (AHEAD, LEFT):
             self.state[index] = 0.0
             self.forget(index, 0.0)
+        # noise of the way is the same in the pose and in the motion since the frame
+        c, n = math.cos(self.state[YAW]), math.sin(self.state[YAW])
+        shape = np.zeros((SIZE, 2))
+        shape[[X, Y, AHEAD, LEFT]] = (c, -n), (n, c), (1.0, 0.0), (0.0, 1.0)
+        self._shared = shape @ shape.T
 
     def new_stop(self) -> None:
         """Keep this place as that of the last stop."""

@@ -13,7 +13,7 @@ from sensor_msgs.msg import PointCloud2
 from lupex_nodes.bus.messages import OK, WARN
 from lupex_nodes.bus.parameters import Degradation, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
-from lupex_nodes.bus.stamps import SECOND, from_stamp
+from lupex_nodes.bus.stamps import SECOND, from_stamp, next_minute
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.stereo_view import StereoView, turn_matrix
 from lupex_nodes.models.visual_odometry import Texture, direction_factor, light_factor
@@ -131,7 +131,7 @@ class StereoCamera(Unit):
         moving = self.mode == "moving"
         power_w = (p.power_w + p.lamps_w * dark) if moving else p.standby_w
         self._load.report(now, power_w)
-        return now + 60 * SECOND
+        return next_minute(now)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say how the images were."""
