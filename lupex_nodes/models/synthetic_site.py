@@ -23,6 +23,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import IntEnum
 from functools import lru_cache
 
 import numpy as np
@@ -48,10 +49,10 @@ ROUGHNESS_SIGMA, _PATCH_M = 0.55, 500.0
 RIDGE_SMOOTHING = 0.9
 
 #: a lander comes down where it is smooth: what that takes off the detail around the origin
-LANDING_SMOOTHING, LANDING_SITE_M = 0.8, 70.0
+LANDING_SMOOTHING, LANDING_SITE_M = 0.8, 100.0
 
-LIT_SHARE, LONGEST_DARK_DAYS = (0.915, 0.955), (3.2, 4.8)
-_LIT_WANTED, _DARK_WANTED_DAYS = 0.935, 4.0
+_LIT_WANTED, _LIT_TOLERANCE = 0.93, 0.03
+_DARK_WANTED_DAYS, _DARK_TOLERANCE_DAYS = 4.0, 0.9
 
 _FAR_PIXEL_M, _FAR_NODES = 200.0, 1125  # a fast length for FFTs; 112 km each way
 _MIDDLE_PIXEL_M, _MIDDLE_NODES = 10.0, 1621
@@ -60,10 +61,11 @@ _CROSSOVER_PIXELS = 5.0  # a grid leaves wavelengths of fewer pixels to the next
 _RIDGE_HALF_WIDTHS_M, _RIDGE_ROUNDING = (36_000.0, 18_000.0), 0.15
 _BROAD_M = 5_000.0
 _CANDIDATE_BLOCK_M, _CANDIDATES_REACH_M = 200.0, 1600.0
-_CANDIDATES = 80
+_CANDIDATES, _ROUGH = 100, 1.5
 _VIEW_AZIMUTHS = 240
-_HIGHEST_RIDGE_M = 6000.0
-_CRATER_PIXELS, _LARGEST_CRATER_M = 4.0, 20_000.0
+_HIGHEST_RIDGE_M = 5000.0
+#: the smallest crater that a grid can draw: the finest one in few pixels, the others well
+_CRATER_PIXELS, _COARSE_CRATER_PIXELS, _LARGEST_CRATER_M = 4.0, 6.0, 20_000.0
 _HEIGHT_QUANTUM_M = 2.0**-13  # hides the last-bit differences between FFT builds
 
 
@@ -113,8 +115,7 @@ def synthetic_site(
             f" {crater_density}: the scale must lie in 0..4 and the density in 0..1"
         )
     around = _surroundings(seed, relief_scale, crater_density)
-    rng = np.random.default_rng([seed, 2])
-    finest_m, fresh = _finest(rng, around, count, pixel_m, relief_scale, crater_density)
+    finest_m, fresh = _finest(seed, around, count, pixel_m, relief_scale, crater_density)
     zero_m = finest_m[count // 2, count // 2]
     first_m = _first(count, pixel_m)
     levels = [Terrain(_rounded(finest_m - zero_m), pixel_m, first_m, first_m)]
@@ -123,7 +124,9 @@ def synthetic_site(
     ):
         x0_m, y0_m = (_first(len(heights_m), pixel) - place for place in around.origin)
         levels.append(Terrain(_rounded(heights_m - zero_m), pixel, x0_m, y0_m))
-    rocks = draw_rocks(rng, rock_abundance, (count - 1) * pixel_m, fresh)
+    rocks = draw_rocks(
+        _generator(seed, _Stream.ROCKS), rock_abundance, (count - 1) * pixel_m, fresh
+    )
     return SiteTerrain(tuple(levels), rocks)
 
 
@@ -164,45 +167,57 @@ class _Surroundings:
     middle_m: np.ndarray
     roughness: np.ndarray
     origin: tuple[float, float]
-    ridge_m: float
+
+
+class _Stream(IntEnum):
+    """What is drawn from generators of its own, so that more of one leaves the others alone."""
+
+    FAR, MIDDLE, FINEST, RIDGE, ROUGHNESS, FAR_CRATERS, MIDDLE_CRATERS, CRATERS, ROCKS = range(9)
+
+
+def _generator(seed: int, stream: _Stream) -> np.random.Generator:
+    return np.random.default_rng([seed, stream])
 
 
 @lru_cache(maxsize=4)
 def _surroundings(seed: int, relief_scale: float, crater_density: float) -> _Surroundings:
-    rng = np.random.default_rng([seed, 1])
     n, pixel_m = _FAR_NODES, _FAR_PIXEL_M
-    ridge = _Ridge(rng.uniform(0.0, math.pi))
+    ridge = _Ridge(_generator(seed, _Stream.RIDGE).uniform(0.0, math.pi))
     at_m = _first(n, pixel_m) + np.arange(n) * pixel_m
-    smoothed = 1.0 - RIDGE_SMOOTHING * ridge(at_m[None, :], at_m[:, None])
     far_m = _highest_in_the_middle(_noise(
-        rng, n, n, pixel_m, min(relief_scale, 1.0), crater_density, math.inf
-    ))
-    far_m *= smoothed
+        _generator(seed, _Stream.FAR), n, n, pixel_m, min(relief_scale, 1.0), crater_density,
+        math.inf,
+    ))  # fmt: skip
+    far_m *= 1.0 - RIDGE_SMOOTHING * ridge(at_m[None, :], at_m[:, None])
     if crater_density > 0.0:
         dig(far_m, pixel_m, draw_craters(
-            rng, crater_density, 6.0 * pixel_m, _LARGEST_CRATER_M, n * pixel_m
+            _generator(seed, _Stream.FAR_CRATERS), crater_density, _COARSE_CRATER_PIXELS * pixel_m,
+            _LARGEST_CRATER_M, n * pixel_m,
         ))  # fmt: skip
     n, fine_m = _MIDDLE_NODES, _MIDDLE_PIXEL_M
-    roughness = _roughness(rng)
-    detail_m = _noise(rng, n, n, fine_m, relief_scale, crater_density, pixel_m)
+    roughness = _roughness(_generator(seed, _Stream.ROUGHNESS))
+    nodes_m = _first(n, fine_m) + np.arange(n) * fine_m
+    detail_m = _noise(
+        _generator(seed, _Stream.MIDDLE), n, n, fine_m, relief_scale, crater_density, pixel_m
+    )
+    detail_m *= _interpolated(roughness, nodes_m, nodes_m, _ROUGHNESS_PIXEL_M)
     if crater_density > 0.0:
         dig(detail_m, fine_m, draw_craters(
-            rng, crater_density, 6.0 * fine_m, 6.0 * pixel_m, n * fine_m
+            _generator(seed, _Stream.MIDDLE_CRATERS), crater_density,
+            _COARSE_CRATER_PIXELS * fine_m, _COARSE_CRATER_PIXELS * pixel_m, n * fine_m,
         ))  # fmt: skip
-    nodes_m = _first(n, fine_m) + np.arange(n) * fine_m
-    detail_m *= _interpolated(roughness, nodes_m, nodes_m, _ROUGHNESS_PIXEL_M) * _fade(n)
-    middle_m = detail_m + _interpolated(far_m, nodes_m, nodes_m, pixel_m)
+    middle_m = detail_m * _fade(n) + _interpolated(far_m, nodes_m, nodes_m, pixel_m)
     origin, height_m = (0.0, 0.0), 0.0
     if relief_scale > 0.0:
-        origin, height_m = _origin(far_m, middle_m, ridge)
+        origin, height_m = _origin(far_m, middle_m, roughness, ridge)
     for heights_m, pixel in ((far_m, pixel_m), (middle_m, fine_m)):
         at_m = _first(len(heights_m), pixel) + np.arange(len(heights_m)) * pixel
         heights_m += height_m * ridge(at_m[None, :] - origin[0], at_m[:, None] - origin[1])
-    return _Surroundings(far_m, middle_m, roughness, origin, height_m)
+    return _Surroundings(far_m, middle_m, roughness, origin)
 
 
 def _finest(
-    rng: np.random.Generator,
+    seed: int,
     around: _Surroundings,
     count: int,
     pixel_m: float,
@@ -214,17 +229,20 @@ def _finest(
     x_m, y_m = (at_m + place for place in around.origin)
     wide = fft.next_fast_len(count + math.ceil(4.0 * _CROSSOVER_PIXELS * _MIDDLE_PIXEL_M / pixel_m))
     detail_m = _noise(
-        rng, count, wide, pixel_m, relief_scale, crater_density, _MIDDLE_PIXEL_M, finest=True
-    )
-    away = np.hypot(at_m[None, :], at_m[:, None]) / LANDING_SITE_M
-    detail_m *= 1.0 - LANDING_SMOOTHING * np.exp(-(away**2))
+        _generator(seed, _Stream.FINEST), count, wide, pixel_m, relief_scale, crater_density,
+        _MIDDLE_PIXEL_M, finest=True,
+    )  # fmt: skip
     detail_m *= _interpolated(around.roughness, x_m, y_m, _ROUGHNESS_PIXEL_M)
     craters = np.empty((0, 4))
-    smallest_m, largest_m = _CRATER_PIXELS * pixel_m, 6.0 * _MIDDLE_PIXEL_M
+    smallest_m, largest_m = _CRATER_PIXELS * pixel_m, _COARSE_CRATER_PIXELS * _MIDDLE_PIXEL_M
     if crater_density > 0.0 and smallest_m < largest_m:
-        craters = draw_craters(rng, crater_density, smallest_m, largest_m, count * pixel_m)
+        craters = draw_craters(
+            _generator(seed, _Stream.CRATERS), crater_density, smallest_m, largest_m,
+            count * pixel_m,
+        )  # fmt: skip
         dig(detail_m, pixel_m, craters)
-    detail_m *= _fade(count)
+    away = np.hypot(at_m[None, :], at_m[:, None]) / LANDING_SITE_M
+    detail_m *= (1.0 - LANDING_SMOOTHING * np.exp(-(away**2))) * _fade(count)
     fresh = craters[craters[:, 3] >= FRESH * craters[:, 2]]
     return detail_m + _interpolated(around.middle_m, x_m, y_m, _MIDDLE_PIXEL_M), fresh
 
@@ -329,12 +347,12 @@ class _Ridge:
 
 
 def _origin(
-    far_m: np.ndarray, middle_m: np.ndarray, ridge: _Ridge
+    far_m: np.ndarray, middle_m: np.ndarray, roughness: np.ndarray, ridge: _Ridge
 ) -> tuple[tuple[float, float], float]:
     """Choose the origin among the hills and the ridge's height in metres.
 
-    The first hill, by height, on which some height of the ridge gives the daylight wanted; else
-    the hill that comes nearest to it.
+    The first smooth hill, by height, on which some height of the ridge gives the daylight wanted;
+    else the hill that comes nearest to it.
     """
     site = SiteTerrain((
         Terrain(middle_m, _MIDDLE_PIXEL_M, *2 * (_first(_MIDDLE_NODES, _MIDDLE_PIXEL_M),)),
@@ -342,13 +360,17 @@ def _origin(
     ))  # fmt: skip
     best: tuple[tuple[float, float], float] = (0.0, 0.0), 0.0
     nearest = math.inf
-    for x_m, y_m in _hills(middle_m):
+    for x_m, y_m in _hills(middle_m, roughness):
         view = _View(site, x_m, y_m, ridge)
-        for wanted in (0.5 * (LIT_SHARE[0] + LIT_SHARE[1]), *LIT_SHARE):
-            height_m = view.ridge_for(wanted)
-            found = view.daylight(height_m)
-            miss = abs(found.longest_dark_days - _DARK_WANTED_DAYS) / 0.8
-            miss = max(miss, abs(found.lit_share - _LIT_WANTED) / 0.02)
+        heights_m = [_HIGHEST_RIDGE_M]
+        if view.daylight(_HIGHEST_RIDGE_M).lit_share >= _LIT_WANTED - 0.8 * _LIT_TOLERANCE:
+            low_m, high_m = (
+                view.ridge_for(_LIT_WANTED + side * _LIT_TOLERANCE) for side in (-0.8, 0.8)
+            )
+            heights_m = np.linspace(low_m, high_m, 6).tolist()
+        for height_m in heights_m:
+            # a spell must not hang on a gleam that the finest grid's detail can take away
+            miss = max(_miss(view.daylight(height_m, lift)) for lift in (0.0, -0.06, 0.06))
             if miss < nearest:
                 best, nearest = ((x_m, y_m), height_m), miss
             if miss <= 1.0:
@@ -356,8 +378,16 @@ def _origin(
     return best
 
 
-def _hills(middle_m: np.ndarray) -> list[tuple[float, float]]:
-    """The highest node of each block near the middle, the highest first."""
+def _miss(found: Daylight) -> float:
+    """How far a daylight is from the wanted one, 1 at the end of what is accepted."""
+    return max(
+        abs(found.longest_dark_days - _DARK_WANTED_DAYS) / _DARK_TOLERANCE_DAYS,
+        abs(found.lit_share - _LIT_WANTED) / _LIT_TOLERANCE,
+    )
+
+
+def _hills(middle_m: np.ndarray, roughness: np.ndarray) -> list[tuple[float, float]]:
+    """The highest node of each block near the middle, smooth and high ones first."""
     side = round(_CANDIDATE_BLOCK_M / _MIDDLE_PIXEL_M)
     blocks = round(2.0 * _CANDIDATES_REACH_M / _CANDIDATE_BLOCK_M)
     first = _MIDDLE_NODES // 2 - blocks * side // 2
@@ -368,7 +398,10 @@ def _hills(middle_m: np.ndarray) -> list[tuple[float, float]]:
     rows = (order // blocks) * side + row
     columns = (order % blocks) * side + column
     x_m, y_m = ((index + first - _MIDDLE_NODES // 2) * _MIDDLE_PIXEL_M for index in (columns, rows))
-    return list(zip(x_m.tolist(), y_m.tolist(), strict=True))
+    middle, pixel_m = _ROUGHNESS_NODES // 2, _ROUGHNESS_PIXEL_M
+    at = (np.round(place / pixel_m).astype(int) + middle for place in (y_m, x_m))
+    order = np.argsort(roughness[tuple(at)] > _ROUGH, kind="stable")
+    return list(zip(x_m[order].tolist(), y_m[order].tolist(), strict=True))
 
 
 class _View:
@@ -385,16 +418,16 @@ class _View:
         angle = distance_m / MOON_RADIUS_M
         self._cosine, self._sine = np.cos(angle), np.sin(angle)
 
-    def daylight(self, ridge_m: float) -> Daylight:
+    def daylight(self, ridge_m: float, lift_deg: float = 0.0) -> Daylight:
         radius_m = self._radius_m + ridge_m * self._ridge
         eye_m = self._eye_m + ridge_m
         rise = (self._cosine - eye_m / radius_m) / self._sine
-        return daylight(np.degrees(np.arctan(rise.max(axis=1))))
+        return daylight(np.degrees(np.arctan(rise.max(axis=1))) + lift_deg)
 
     def ridge_for(self, lit_share: float) -> float:
         """The ridge's height that lights the eye for a share of the year, by bisection."""
         low_m, high_m = 0.0, _HIGHEST_RIDGE_M
-        while high_m - low_m > 10.0:
+        while high_m - low_m > 20.0:
             middle_m = 0.5 * (low_m + high_m)
             if self.daylight(middle_m).lit_share < lit_share:
                 low_m = middle_m

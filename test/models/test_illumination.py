@@ -107,7 +107,7 @@ def test_horizon_agrees_with_a_dense_march(x, y):
     seen = illumination.horizon_deg(SITE, x, y, (1.0, 2.0), azimuths)
     dense = [[steepest_deg(SITE, x, y, h, a) for a in azimuths] for h in (1.0, 2.0)]
     # rays look at the facets between nodes, which cut a crest that the smooth surface rounds
-    np.testing.assert_allclose(seen, dense, atol=0.06)
+    np.testing.assert_allclose(seen, dense, atol=0.08)
     whole = illumination.horizon(SITE, x, y, 2.0, azimuths=360)
     np.testing.assert_allclose(whole.at_many(azimuths), seen[1], atol=1e-9)
 
