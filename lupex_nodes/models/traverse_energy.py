@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, map_coordinates
@@ -64,11 +65,11 @@ class TraverseEnergy:
         object.__setattr__(self, "_joule_per_m", joule_per_m)
         object.__setattr__(self, "_seconds_per_m", seconds_per_m)
 
-    def joule_per_m(self, climb_deg: np.ndarray, cross_deg: np.ndarray) -> np.ndarray:
+    def joule_per_m(self, climb_deg: Any, cross_deg: Any) -> Any:
         """Return J per metre of way on slopes along (positive uphill) and across the way."""
         return _read(self._joule_per_m, climb_deg, cross_deg)
 
-    def seconds_per_m(self, climb_deg: np.ndarray, cross_deg: np.ndarray) -> np.ndarray:
+    def seconds_per_m(self, climb_deg: Any, cross_deg: Any) -> Any:
         """Return s per metre of way."""
         return _read(self._seconds_per_m, climb_deg, cross_deg)
 
@@ -92,7 +93,8 @@ def _hold(mass_kg: float, soil: Soil, track: Track) -> tuple[np.ndarray, np.ndar
     return force_n, np.clip(slip, -0.5, _SLIP_MAX)
 
 
-def _read(table: np.ndarray, climb_deg: np.ndarray, cross_deg: np.ndarray) -> np.ndarray:
-    climb, cross = np.broadcast_arrays(climb_deg, cross_deg)
+def _read(table: np.ndarray, climb_deg: Any, cross_deg: Any) -> Any:
+    climb, cross = np.broadcast_arrays(np.atleast_1d(climb_deg), cross_deg)
     place = [(climb + STEEPEST_DEG) / _STEP_DEG, np.abs(cross) / _STEP_DEG]
-    return map_coordinates(table, place, order=1, mode="nearest")
+    found = map_coordinates(table, place, order=1, mode="nearest")
+    return found if np.ndim(climb_deg) or np.ndim(cross_deg) else found[0]

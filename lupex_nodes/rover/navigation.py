@@ -37,6 +37,7 @@ from lupex_nodes.rover.sky_forecast import SkyForecast
 from lupex_nodes.rover.uplinked_map import uplinked_map
 
 _SETTLING_S = 5.0
+_PROGRESS_EVERY = seconds(10.0)
 _HAZARDS_EVERY = seconds(10.0)
 _PARKED = seconds(60.0)
 _GOAL_POSE = "goal_pose"
@@ -111,7 +112,7 @@ class Navigation(Unit):
         self.journey: Journey | None = None
         self._leg: _Leg | None = None
         self._sky_due = 0
-        self._hazards_due = 0
+        self._hazards_due = self._progress_due = 0
         self._hazards_changed = False
         self._started: int | None = None
         self._shown: Grid | None = None
@@ -300,10 +301,14 @@ class Navigation(Unit):
         if journey.follower is not before:
             self._show_path(now, np.array(journey.follower.corners))
         leg = self._leg
-        if leg and leg.source:
+        if leg is None or now < self._progress_due:
+            return
+        self._progress_due = now + _PROGRESS_EVERY
+        if leg.source:
             self.report(_GOAL_POSE, leg.source, Stage.PROGRESS, progress=journey.progress,
                         **leg.named)  # fmt: skip
-        self.report_progress(journey.progress)
+        else:
+            self.report_progress(journey.progress)
 
     def _look(self, now: int) -> None:
         """Put what the cameras saw into the hazard map, and check the path against it."""
