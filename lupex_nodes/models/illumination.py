@@ -145,7 +145,9 @@ def horizon_deg(
         raise ValueError(f"({x_m}, {y_m}) m is not inside the terrain: no horizon can be drawn")
     eyes_m = MOON_RADIUS_M + site.height_at(x_m, y_m) + np.asarray(eye_heights_m, dtype=float)
     azimuth = np.atleast_1d(np.asarray(azimuth_deg, dtype=float))
-    distance_m, cosine, sine = _steps(site.levels[0].pixel_m, _STEP_GROWTH, site.reach_m(x_m, y_m))
+    # whole kilometres, so that a place a step further finds the same steps made
+    reach_m = 1000.0 * math.ceil(site.reach_m(x_m, y_m) / 1000.0)
+    distance_m, cosine, sine = _steps(site.levels[0].pixel_m, _STEP_GROWTH, reach_m)
     rise = np.empty((eyes_m.size, azimuth.size))
     for i, degrees in enumerate(azimuth.tolist()):
         heights_m, count = _along(site, x_m, y_m, math.radians(degrees), distance_m)
