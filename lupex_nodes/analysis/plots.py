@@ -30,6 +30,7 @@ COUNTS = "payload/neutron_spectrometer/counts"
 WATER = "payload/neutron_spectrometer/water"
 POSSIBILITIES = "payload/neutron_spectrometer/possibilities"
 BUS = "rover/power/bus"
+TEMPERATURES = "rover/thermal/temperatures"
 
 # Okabe and Ito (2008): told apart by every kind of colour vision.
 BLACK, ORANGE, SKY, GREEN = "#1b1f24", "#E69F00", "#56B4E9", "#009E73"
@@ -291,22 +292,38 @@ def _possible_set(figure: Figure, axes: Axes, rows: NDArray[Any], known: Mapping
 
 
 def power(tables: Tables) -> str | None:
-    """Draw state of charge, bus voltage, and the powers of array, loads and battery."""
+    """Draw the histories of charge, voltage, powers and temperatures; sleep has a grey ground."""
     charge = tables.series(BATTERY, "percentage")
     voltage = tables.series(BATTERY, "voltage")
-    panels: list[tuple[str, list[tuple[str, Series | None, str, float]]]] = [
-        ("State of\ncharge (%)", [("state of charge", charge, BLUE, 100.0)]),
-        ("Battery\nvoltage (V)", [("voltage", voltage, GREEN, 1.0)]),
+    panels: list[tuple[str, list[tuple[str, Series | None, str, float, float]]]] = [
+        ("State of\ncharge (%)", [("state of charge", charge, BLUE, 100.0, 0.0)]),
+        ("Battery\nvoltage (V)", [("voltage", voltage, GREEN, 1.0, 0.0)]),
         (
             "Power (W)",
             [
-                ("array", tables.series(BUS, "array_w"), ORANGE, 1.0),
-                ("loads", tables.series(BUS, "load_w"), BLUE, 1.0),
-                ("battery, discharge positive", tables.series(BUS, "battery_w"), GREY, 1.0),
-                ("not served", tables.series(BUS, "unmet_w"), VERMILION, 1.0),
+                ("array", tables.series(BUS, "array_w"), ORANGE, 1.0, 0.0),
+                ("out of the battery", tables.series(BUS, "battery_w"), GREY, 1.0, 0.0),
             ],
         ),
-    ]
+        (
+            "Loads (W)",
+            [
+                ("loads", tables.series(BUS, "load_w"), BLUE, 1.0, 0.0),
+                ("of them heaters", tables.series(TEMPERATURES, "heater_w"), PURPLE, 1.0, 0.0),
+                ("not served", _if_any(tables.series(BUS, "unmet_w")), VERMILION, 1.0, 0.0),
+            ],
+        ),
+        (
+            "Temperature\n(°C)",
+            [
+                (name, tables.series(TEMPERATURES, f"{name}_k"), colour, 1.0, -273.15)
+                for name, colour in (
+                    ("battery", BLUE), ("box", GREEN), ("radiator", SKY), ("motors", ORANGE),
+                    ("mast", PURPLE),
+                )
+            ],
+        ),
+    ]  # fmt: skip
     shown = [
         (label, [line for line in lines if line[1] is not None and len(line[1].values)])
         for label, lines in panels
@@ -314,6 +331,8 @@ def power(tables: Tables) -> str | None:
     shown = [(label, lines) for label, lines in shown if lines]
     if not shown:
         return None
+    asleep = _spans(tables.series(TEMPERATURES, "hibernating"), tables.duration_s)
+    scale, unit = _time_scale(tables.duration_s)
     with matplotlib.rc_context(STYLE):
         heights = [1.7 if len(lines) > 1 else 1.0 for _, lines in shown]
         figure = Figure(figsize=(7.1, 0.6 + 1.15 * sum(heights)), layout="constrained")
@@ -321,20 +340,53 @@ def power(tables: Tables) -> str | None:
             len(shown), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
         )
         for axes, (label, lines) in zip(grid[:, 0], shown, strict=True):
-            for name, series, colour, factor in lines:
+            for start_s, end_s in asleep:
+                axes.axvspan(start_s * scale, end_s * scale, color=GREY, alpha=0.16, lw=0)
+            for name, series, colour, factor, offset in lines:
                 assert series is not None
-                kept = sampled(len(series.values), _MOST_POINTS)
-                time_s, unit = _clock(series.time_s[kept], tables.duration_s)
-                axes.plot(time_s, factor * series.values[kept], color=colour, label=name)
+                few = _averaged(series, _MOST_POINTS)
+                axes.plot(
+                    few.time_s * scale, factor * few.values + offset, color=colour, label=name
+                )
             axes.set_ylabel(label)
             axes.yaxis.set_major_locator(MaxNLocator(4))
             if lines[0][0] == "state of charge":
                 axes.set_ylim(0.0, 100.0)
             if len(lines) > 1:
-                axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderpad=0.1)
+                axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, borderpad=0.1)
         axes.set_xlabel(f"Mission time ({unit})")
+        axes.set_xlim(0.0, max(tables.duration_s, 1e-9) * scale)
         figure.align_ylabels()
         return svg(figure)
+
+
+def _if_any(series: Series | None) -> Series | None:
+    """Return a series that is not zero throughout."""
+    return series if series is not None and np.any(series.values) else None
+
+
+def _averaged(series: Series, most: int) -> Series:
+    """Return a series of at most `most` points: means over equal times where there are more."""
+    if len(series.values) <= most:
+        return series
+    edges_s = np.linspace(series.time_s[0], series.time_s[-1], most + 1)
+    place = np.clip(np.searchsorted(edges_s, series.time_s, "right") - 1, 0, most - 1)
+    count = np.bincount(place, minlength=most)
+    held = count > 0
+    return Series(
+        np.bincount(place, series.time_s, most)[held] / count[held],
+        np.bincount(place, series.values, most)[held] / count[held],
+    )
+
+
+def _spans(series: Series | None, duration_s: float) -> list[tuple[float, float]]:
+    """Return when a flag was set, as (start, end) in seconds."""
+    if series is None or not len(series.values):
+        return []
+    flags = np.concatenate([[False], series.values > 0, [False]])
+    edges = np.flatnonzero(flags[1:] != flags[:-1])
+    times_s = np.append(series.time_s, duration_s)
+    return [(times_s[a], times_s[b]) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def timeline(tables: Tables, findings: Sequence[Finding]) -> str | None:
