@@ -121,6 +121,14 @@ def test_models_agree_with_their_references() -> None:
         assert float(model) == pytest.approx(float(reference), abs=2e-4), what
 
 
+def test_heat_and_ice_meet_their_references() -> None:
+    rows = [*anchors.heat_rows()[3:6], *anchors.ice_rows()[3:7]]
+    assert len(rows) == 7
+    for what, model, reference, _ in rows:
+        found, known = float(model.split()[0]), float(reference.split()[0])
+        assert found == pytest.approx(known, rel=0.04), what
+
+
 # --- The page ---------------------------------------------------------------------------------
 
 
