@@ -28,6 +28,8 @@ def climb_and_slip(
     if state is None or any(part is None for part in parts):
         return None
     moved = np.diff(state.rows["travel_m"], prepend=state.rows["travel_m"][:1]) > 0.01
+    # a slip of exactly zero was not measured: the drive has just begun
+    moved &= state.rows["slip"] != 0.0
     if not moved.any():
         return None
     at = state.time_s[moved]

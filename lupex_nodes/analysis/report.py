@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from lupex_nodes.analysis import driving_plots, plots
+from lupex_nodes.analysis import driving_plots, plots, site_plots
 from lupex_nodes.analysis.detectors import find
 from lupex_nodes.analysis.findings import Finding
 from lupex_nodes.analysis.summary import summary, truth
@@ -44,8 +44,11 @@ def report_html(tables: Tables, findings: Sequence[Finding], run_facts: Mapping[
     stated = {key: tables.custom_data.get(key) for key in ("outcome", "cause")}
     facts: dict[str, Any] = {**stated, **run_facts}
     known = truth(tables)
+    site = site_plots.site_map(tables)
+    counted = tables.record(plots.COUNTS) is not None
     figures = {
-        "map": plots.track_map(tables, known),
+        "site": site,
+        "map": plots.track_map(tables, known) if counted or not site else None,
         "water_time": plots.water_over_time(tables, known),
         "water": plots.water_result(tables, known),
         "slip": driving_plots.slip_against_slope(tables),
