@@ -24,7 +24,8 @@ Point = tuple[float, float]
 
 _OLD_GROWS = 4.0  # factor on the variance of what is there when the ground is seen again
 _HALF_BASE = 2  # cells: slopes are felt over twice this
-_SURE = 2.5  # standard errors that a step must exceed its limit by
+_SURE = 4.0  # standard errors that a step or slope must exceed its limit by
+_WIDE = 9  # cells over which the slope of the surroundings is averaged
 _MARGIN = 4  # cells around what was seen whose judgement may change
 _FREE_START_M = 0.9
 _SPARE_M = 0.3
@@ -163,21 +164,24 @@ class HazardMap:
         """Find the hazards of a window again."""
         height = self.height_m[rows, columns]
         known = np.isfinite(height)
+        sigma_m = np.sqrt(np.where(known, self.variance_m2[rows, columns], 0.0))
+        gradient = self._gradient(height, known)
         high = maximum_filter(np.where(known, height, -np.inf), 3)
         low = minimum_filter(np.where(known, height, np.inf), 3)
-        sigma_m = np.sqrt(np.where(known, self.variance_m2[rows, columns], 0.0))
-        hazard = known & (high - low > self.p.step_max_m + _SURE * sigma_m)
+        # what the slope of the wider surroundings makes over two cells is no step
+        slant_m = 2.0 * self.cell_m * np.abs(uniform_filter(gradient, (0, _WIDE, _WIDE))).sum(0)
+        hazard = known & (high - low - slant_m > self.p.step_max_m + _SURE * sigma_m)
         # a slope is that of two averages of nine cells
         sigma_slope = sigma_m * (math.sqrt(2.0) / 3.0) / (2 * _HALF_BASE * self.cell_m)
         steepest = math.tan(math.radians(self.p.hazard_slope_deg))
-        hazard |= self._slopes(height, known) > steepest + _SURE * sigma_slope
+        hazard |= np.hypot(*gradient) > steepest + _SURE * sigma_slope
         changed = (hazard != self.hazard[rows, columns]).any()
         self.hazard[rows, columns] = hazard
         if changed:
             self._measure_clearance()
 
-    def _slopes(self, height: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Gradient of averages of nine cells; 0 where too little is known."""
+    def _gradient(self, height: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Slopes to the north and east of averages of nine cells; 0 where too little is known."""
         part = uniform_filter(known.astype(float), 3, mode="constant")
         mean = uniform_filter(np.where(known, height, 0.0), 3, mode="constant")
         mean = np.where(part > 0.5, mean / np.maximum(part, 0.5), np.nan)
@@ -187,7 +191,7 @@ class HazardMap:
         if height.shape[0] > 2 * d and height.shape[1] > 2 * d:
             gradient[0, d:-d] = (mean[2 * d :] - mean[: -2 * d]) / span_m
             gradient[1, :, d:-d] = (mean[:, 2 * d :] - mean[:, : -2 * d]) / span_m
-        return np.hypot(*np.nan_to_num(gradient))
+        return np.nan_to_num(gradient)
 
     def _measure_clearance(self) -> None:
         if self.hazard.any():
