@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import anchors
+import localisation_flights
 import numpy as np
 import scipy
 import scores
@@ -154,6 +155,29 @@ def blank_table(flights: Sequence[Found]) -> list[tuple[str, str, str, str]]:
     ]  # fmt: skip
 
 
+def localisation_rows(
+    flown: dict[str, Sequence[localisation_flights.Drift]],
+) -> list[tuple[str, str, str, str]]:
+    """Judge flights of each condition: (what, found, bound, whether it is met)."""
+    rows = []
+    for condition, drifts in flown.items():
+        square = np.mean([each.square for each in drifts])
+        legs = np.array([leg for each in drifts for leg in each.legs])
+        honest = scores.mean_square_bounds(len(drifts), 2)
+        most = 100.0 * localisation_flights.MOST[condition]
+        rows += [
+            _row(f"{condition}: mean normalised error squared, 2-D", square, honest),
+            _row(f"{condition}: error of a leg over its length, 95th percentile (%)",
+                 100.0 * np.quantile(legs, 0.95), (0.0, most)),
+        ]  # fmt: skip
+    return rows
+
+
+def fly_to_localise(case: tuple[str, int]) -> localisation_flights.Drift:
+    """Fly one condition with one seed."""
+    return localisation_flights.fly(*case)
+
+
 def _row(
     what: str, value: float, bounds: tuple[float, float], of: str = ""
 ) -> tuple[str, str, str, str]:
@@ -231,6 +255,17 @@ def main() -> None:
             flights = pool.map(partial(fly, scenario=scenario), seeds, chunksize=1)
         wall_s = time.monotonic() - began
         sections[scenario] = flights_text(scenario, flights, wall_s, options.processes, judge)
+    began = time.monotonic()
+    few = seeds[:20]
+    with context.Pool(options.processes) as pool:
+        flown = {
+            condition: pool.map(fly_to_localise, [(condition, seed) for seed in few], chunksize=1)
+            for condition in localisation_flights.WITHOUT
+        }
+    sections["localisation"] = "\n\n".join([
+        made_by(COMMAND, time.monotonic() - began) + f" Seeds {few[0]} to {few[-1]}.",
+        table(("what", "found", "bound", "met"), localisation_rows(flown)),
+    ])  # fmt: skip
     for name, rows in (
         ("neutron", anchors.neutron_rows),
         ("slip", anchors.slip_rows),

@@ -51,6 +51,16 @@ def rms_bounds(number: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def mean_square_bounds(number: int, dimensions: int) -> tuple[float, float]:
+    """Return what the mean of `number` normalised squared errors keeps in 95 % of cases.
+
+    Bar-Shalom, Li and Kirubarajan 2001, Estimation with Applications to Tracking and Navigation,
+    ch. 5.4: the test of a filter's consistency.
+    """
+    low, high = chi2.ppf([0.025, 0.975], number * dimensions) / number
+    return float(low), float(high)
+
+
 def within(value: float, bounds: tuple[float, float]) -> bool:
     """Return whether a value lies in bounds, ends included."""
     return bounds[0] <= value <= bounds[1]

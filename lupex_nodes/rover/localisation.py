@@ -70,17 +70,17 @@ class LocalisationParameters(Parameters):
         assumed=True,
     )  # fmt: skip
     slip_sigma: float = parameter(
-        0.005, "believed error of the expected slip on level ground", ge=0.0, le=0.5, assumed=True
+        0.001, "believed error of the expected slip on level ground", ge=0.0, le=0.5, assumed=True
     )
     slip_sigma_part: float = parameter(
-        0.3, "more of that error, over the expected slip", ge=0.0, le=5.0, assumed=True
+        0.12, "more of that error, over the expected slip", ge=0.0, le=5.0, assumed=True
     )
     side_slip_sigma_deg: float = parameter(
-        0.3, "believed error of the expected side slip on level ground", "deg", ge=0.0, le=20.0,
+        0.05, "believed error of the expected side slip on level ground", "deg", ge=0.0, le=20.0,
         assumed=True,
     )  # fmt: skip
     side_slip_sigma_part: float = parameter(
-        0.3, "more of that error, over the expected side slip", ge=0.0, le=5.0, assumed=True
+        0.12, "more of that error, over the expected side slip", ge=0.0, le=5.0, assumed=True
     )
     slip_correlation_m: float = parameter(
         20.0, "distance over which these errors last", "m", ge=0.1, assumed=True
@@ -93,7 +93,7 @@ class LocalisationParameters(Parameters):
         0.3, "believed error of that, over it", ge=0.0, le=5.0, assumed=True
     )
     path_sigma_m: float = parameter(
-        0.01, "noise of the tracks' way, grows with the root of metres", "m", ge=0.0, assumed=True
+        0.005, "noise of the tracks' way, grows with the root of metres", "m", ge=0.0, assumed=True
     )
     angle_random_walk_deg_sqrt_h: float = parameter(
         0.05, "believed of the gyros", "deg/sqrt(h)", ge=0.0, assumed=True

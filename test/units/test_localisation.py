@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,6 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sensor_msgs.msg import Imu, JointState, Range
-from unit_bench import Bench
 
 from lupex_nodes.bus.ports import InPort, Input
 from lupex_nodes.bus.stamps import SECOND, to_stamp
@@ -34,6 +35,12 @@ from lupex_nodes.rover.state_filter import (
     X,
     Y,
 )
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+sys.path.insert(0, str(DOCS))
+
+from localisation_flights import MOST, WITHOUT, fly  # noqa: E402
+from scores import mean_square_bounds  # noqa: E402
 
 # --- the filter ----------------------------------------------------------------------------------
 
@@ -379,60 +386,22 @@ def test_memory_keeps_the_estimate_but_not_the_bias():
 
 # --- flights -------------------------------------------------------------------------------------
 
-UNITS = ("environment", "vehicle", "mobility", "imu", "star_tracker", "stereo_camera", "ranging",
-         "localisation", "navigation")  # fmt: skip
-WITHOUT = {
-    "lit": ("ranging", "localisation"),
-    "dark": ("environment", "ranging", "localisation"),
-    "blind": ("environment", "ranging", "localisation", "stereo_camera"),
-    "fixes": (),
-}
-GOALS = ((80.0, 45.0), (10.0, 120.0))
-#: 99 % of the mean of 20 chi-squares of 2 degrees of freedom
-HONEST = 1.22, 2.97
-
-
-def flights(condition, seeds, goals=GOALS):
-    """Mean normalised error squared at the end; 95 % of the errors of legs over their length."""
-    squares, relative = [], []
-    ground = {"terrain_seed": 3, "terrain_relief_scale": 0.6}
-    for seed in seeds:
-        names = [each for each in UNITS if each not in WITHOUT[condition]]
-        grounded = {"environment", "vehicle", "stereo_camera", "ranging", "navigation"}
-        bench = Bench(
-            *names, seed=seed, housekeeping_period_s=60.0,
-            **{name: ground for name in grounded.intersection(names)},
-        )  # fmt: skip
-        e, vehicle = bench.run(1200).unit("navigation").localisation, bench.unit("vehicle")
-        for x_m, y_m in goals:
-            before = e.x_m - vehicle.x_m, e.y_m - vehicle.y_m, vehicle.driven_m
-            arguments = {"x_m": x_m, "y_m": y_m, "speed_m_s": 0.1, "tolerance_m": 2.0}
-            assert bench.bus.request("navigation", "go_to", **arguments).accepted
-            bench.run(60)
-            while bench.unit("navigation").mode == "going":
-                bench.run(60)
-            assert bench.reports("navigation: go_to")[-1][1], bench.reports("navigation: go_to")[-1]
-            if condition == "fixes":
-                bench.run(2700)
-            bench.run(60)
-            after = e.x_m - vehicle.x_m, e.y_m - vehicle.y_m
-            relative.append(math.dist(before[:2], after) / (vehicle.driven_m - before[2]))
-        (xx, xy, _, yy, *_), (dx, dy) = e.covariance, after
-        squares.append((yy * dx * dx - 2 * xy * dx * dy + xx * dy * dy) / (xx * yy - xy * xy))
-    return np.mean(squares), np.quantile(relative, 0.95)
-
-
 def test_a_flight_ends_where_it_believes():
-    square, relative = flights("lit", range(1, 4), ((55.0, 20.0),))
+    flown = [fly("lit", seed, ((55.0, 20.0),)) for seed in range(1, 4)]
     # the mean of 3: 99.9 % lies below 7.5
-    assert square < 7.5 and relative < 0.02
+    assert np.mean([each.square for each in flown]) < 7.5
+    assert max(each.legs[0] for each in flown) < 0.02
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "condition, most", [("lit", 0.02), ("dark", 0.08), ("blind", 0.08), ("fixes", 0.08)]
-)
-def test_the_covariance_is_honest_and_the_drift_small(condition, most):
-    square, relative = flights(condition, range(101, 121))
-    assert HONEST[0] < square < HONEST[1]
-    assert relative < most
+@pytest.mark.parametrize("condition", WITHOUT)
+def test_the_covariance_is_honest_and_the_drift_small(condition):
+    flown = [fly(condition, seed) for seed in range(101, 121)]
+    low, high = mean_square_bounds(len(flown), 2)
+    assert low < np.mean([each.square for each in flown]) < high
+    legs = [leg for each in flown for leg in each.legs]
+    assert np.quantile(legs, 0.95) < MOST[condition]
+
+
+def test_the_bounds_are_those_of_chi_square():
+    assert mean_square_bounds(20, 2) == pytest.approx((1.22, 2.97), abs=0.005)
