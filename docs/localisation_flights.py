@@ -29,9 +29,9 @@ WITHOUT = {
 }
 #: 95th percentile of the error over a leg's length that is wanted.
 MOST = {"lit": 0.02, "dark": 0.08, "blind": 0.08, "fixes": 0.08}
-GOALS = ((-40.0, 90.0), (70.0, 60.0))
+GOALS = ((-40.0, 90.0), (20.0, -60.0))
 _START = int(datetime(2028, 10, 4, tzinfo=UTC).timestamp()) * SECOND
-_GROUND = {"terrain_seed": 3, "terrain_relief_scale": 0.6}
+_GROUND = {"terrain_seed": 3, "terrain_relief_scale": 1.0}
 _STANDS_ON_GROUND = {"environment", "vehicle", "stereo_camera", "ranging", "navigation"}
 
 
