@@ -20,6 +20,7 @@ from typing import Any
 
 import anchors
 import localisation_flights
+import nights
 import numpy as np
 import scipy
 import scores
@@ -265,6 +266,16 @@ def main() -> None:
     sections["localisation"] = "\n\n".join([
         made_by(COMMAND, time.monotonic() - began) + f" Seeds {few[0]} to {few[-1]}.",
         table(("what", "found", "bound", "met"), localisation_rows(flown)),
+    ])  # fmt: skip
+    began = time.monotonic()
+    with context.Pool(options.processes) as pool:
+        found = pool.map(nights.fly, nights.CHARGES, chunksize=1)
+    sections["nights"] = "\n\n".join([
+        made_by(COMMAND, time.monotonic() - began),
+        table(("what", "found", "by hand", "bound", "met"), nights.judged(found, nights.DARK_H)),
+        table(("start", "outcome", "least", "empty after (h)", "lost after (h)", "awake after (h)"),
+              nights.swept(found)),
+        table(("by hand", ""), nights.hand_rows()),
     ])  # fmt: skip
     for name, rows in (
         ("neutron", anchors.neutron_rows),
