@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from geometry_msgs.msg import PoseStamped
 
@@ -104,3 +106,27 @@ def test_publishers_and_readers_agree_on_type_and_quality() -> None:
                 assert port.message_type is output.message_type, (topic, reader)
                 assert port.qos.latched <= output.qos.latched, (topic, reader)
                 assert port.qos.reliable <= output.qos.reliable, (topic, reader)
+
+
+def readers_of_the_ground() -> set[str]:
+    """Return the files outside of nature that can make the true terrain."""
+    package = Path(__file__).parent.parent / "lupex_nodes"
+    return {
+        str(path.relative_to(package))
+        for folder in ("rover", "payload", "lander", "ground")
+        for path in (package / folder).glob("*.py")
+        if "world.ground import" in path.read_text()
+    }
+
+
+def test_software_knows_of_the_ground_only_what_the_uplinked_map_shows() -> None:
+    software = {
+        place.unit_class.__module__.replace("lupex_nodes.", "").replace(".", "/") + ".py"
+        for place in load_system().places.values()
+        if place.unit_class.kind is Kind.SOFTWARE
+    }
+    readers = readers_of_the_ground()
+    assert "rover/uplinked_map.py" in readers and not readers & software
+    package = Path(__file__).parent.parent / "lupex_nodes/rover"
+    users = [p.name for p in package.glob("*.py") if "import uplinked_map" in p.read_text()]
+    assert users == ["navigation.py"]

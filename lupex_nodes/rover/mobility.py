@@ -391,6 +391,7 @@ class Mobility(Unit):
             rows[:, 1:] += self.rng.standard_normal((_RATE_HZ, 4), np.float32) * np.float32(0.01)
             self.currents.publish_rows(now, rows.view(CURRENTS.dtype).reshape(-1))
             self.context.memory["steering_rad"] = tuple(self._steering)
-        blocked = int(self.mode == "blocked")
+        # 2: by command, which who drives must not take for an obstacle
+        blocked = 0 if self.mode != "blocked" else 1 if self.health[0] != OK else 2
         self.state.publish_rows(now, [(self._energy_j, self._laid_m, self._slip, blocked)])
         self._load.report(now, self._power_w)

@@ -336,7 +336,7 @@ class Navigation(Unit):
         journey = self.journey
         if journey and journey.phase is not Phase.WAITING:
             return now + SECOND
-        if self.localisation.still_s(now) <= _SETTLING_S:
+        if self.joints.value is not None and self.localisation.still_s(now) <= _SETTLING_S:
             return now + SECOND
         self.context.memory["localisation"] = self.localisation.save()
         due = min(now + _PARKED, self._sky_due)

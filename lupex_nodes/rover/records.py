@@ -42,7 +42,7 @@ MOBILITY = Schema(
     ("energy_j", "f8", "electric, taken while steering or driving since power-on"),
     ("travel_m", "f8", "mean way of the tracks since power-on, without sign"),
     ("slip", "f4", "of the tracks as the drive measures it"),
-    ("blocked", "u1", "1 when the drive has stopped itself"),
+    ("blocked", "u1", "1 when the drive has stopped itself, 2 when a command has"),
 )
 VISUAL_ODOMETRY = Schema(
     "visual_odometry",
