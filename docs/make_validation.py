@@ -269,7 +269,7 @@ def main() -> None:
     ])  # fmt: skip
     began = time.monotonic()
     with context.Pool(options.processes) as pool:
-        found = pool.map(nights.fly, nights.CHARGES, chunksize=1)
+        found = pool.map(nights.fly, nights.charges(options.seeds), chunksize=1)
     sections["nights"] = "\n\n".join([
         made_by(COMMAND, time.monotonic() - began),
         table(("what", "found", "by hand", "bound", "met"), nights.judged(found, nights.DARK_H)),

@@ -24,6 +24,11 @@ CHARGES = (0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0)
 Row = tuple[str, ...]
 
 
+def charges(most: int) -> tuple[float, ...]:
+    """Return at most so many of the charges, half and full always among them."""
+    return CHARGES if most >= len(CHARGES) else (0.5, 1.0)
+
+
 @dataclass(frozen=True)
 class Night:
     """What one night left; hours since its start, NaN for what did not happen."""
