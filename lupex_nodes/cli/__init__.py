@@ -106,6 +106,18 @@ def _add_looking(commands: argparse._SubParsersAction) -> None:
                        help="scenarios by name or path, parameter files (default: all scenarios)")
     units = _add(commands, "units", "units", "list the units, or tell all about one")
     units.add_argument("name", nargs="?", metavar="NAME", help="a unit")
+    chart = _add(
+        commands, "map", "map",
+        "draw the light and the slopes of a scenario's ground, and print where and when it is dark",
+    )
+    chart.add_argument("scenario", nargs="?", default="sortie", metavar="SCENARIO",
+                       help="name or path of a scenario (default: sortie)")
+    chart.add_argument("--out", metavar="FILE",
+                       help="the picture, a PNG (default: SCENARIO-map.png)")
+    chart.add_argument("--date", metavar="DATE",
+                       help="first day of the light drawn (default: the scenario's start)")
+    chart.add_argument("--days", type=_days, metavar="N",
+                       help="days of light drawn (default: a lunar day, 29.53)")
     command = _add(
         commands, "command", "command", "send a command to a unit on ROS 2 and wait for its end"
     )
@@ -140,6 +152,17 @@ def _add_bags(commands: argparse._SubParsersAction) -> None:
     replay.add_argument("--topics", nargs="+", metavar="PATTERN",
                         help="only the topics that match a shell pattern")
     replay.add_argument("--paused", action="store_true", help="begin paused")
+
+
+def _days(text: str) -> float:
+    """Read a number of days."""
+    try:
+        days = float(text)
+    except ValueError:
+        days = float("nan")
+    if not 1.0 <= days <= 400.0:
+        raise argparse.ArgumentTypeError(f"{text!r} days: give a number from 1 to 400")
+    return days
 
 
 def _rate(text: str) -> float | None:
