@@ -6,13 +6,15 @@ three nested grids: 200 m to beyond 100 km, 10 m to 8 km, and the finest, about 
 grid is the next coarser one, interpolated, plus the detail that only it resolves.
 
 Spectrum: fitted between wavelengths of 20 and 400 m to a LOLA elevation model of 5 m pixels near
-Shoemaker crater (NASA PGDA product 78, Barker et al. 2021, doi:10.1016/j.pss.2020.105119; best
-plane removed, Hann window, mean over rings of equal wavelength, straight line through the logs).
-Below 20 m the Hurst exponent is 0.75, above 400 m 0.95 (Rosenburg et al. 2011,
-doi:10.1029/2010JE003716). Slopes have heavier tails than a Gaussian field's; so roughness varies
-from place to place, by an amount fitted to the histogram of slopes over 5 m.
+Shoemaker crater (NASA PGDA product 78, Barker et al. 2021, doi:10.1016/j.pss.2020.105119): best
+plane removed, Hann window, mean over rings of equal wavelength; two straight lines in the logs,
+shifted until eight synthetic sites, measured alike, have the crop's spectrum. Below 20 m the Hurst
+exponent is 0.75, above 400 m 0.95 (Rosenburg et al. 2011, doi:10.1029/2010JE003716) up to an outer
+scale that is assumed. Slopes have heavier tails than a Gaussian field's; so roughness varies from
+place to place, by an amount set on the histogram of slopes over 5 m. Landing sites come out
+smoother than the crop: its median slope is 4.3 deg, theirs 3.4, at relief scale 1.
 
-Ridge: a flat-topped ridge carries the site over its surroundings. Its height, and the hill on it
+Ridge: a rounded ridge carries the site over its surroundings. Its height, and the hill on it
 that becomes the origin, are chosen so that at 2 m over the origin the mean lit part of the Sun's
 disc over 2028 is about 93 %, and the longest time with less than half the disc about 4 days, as
 Glaser et al. 2014 (doi:10.1016/j.icarus.2014.08.013) found there: 92 %, 3 to 5 days.
@@ -101,7 +103,9 @@ def synthetic_site(
     `size_m` and `pixel_m` are those of the finest grid. `relief_scale` multiplies the relief of
     wavelengths up to a kilometre, and below 1 all of it but the ridge; 0 is a plain.
     `crater_density` counts in the population of `craters_above`; the noise gives up the power that
-    craters bring, so the spectrum stays. `rock_abundance` is k of `rocks_above`.
+    craters bring, so the spectrum stays up to a density of about 0.05 relief_scale^2, where craters
+    alone have nearly all of it; more of them make rougher ground. `rock_abundance` is k of
+    `rocks_above`.
     """
     count = 2 * round(0.5 * size_m / pixel_m) + 1 if pixel_m > 0 else 0
     if not 5 <= count <= 8193:

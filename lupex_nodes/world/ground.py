@@ -31,8 +31,8 @@ class GroundParameters(Parameters):
     )  # fmt: skip
     terrain_crater_density: float = parameter(
         0.0,
-        "craters of the synthetic terrain over those of an old surface; a drive without hazard "
-        "avoidance needs ground without",
+        "craters of the synthetic terrain over those of an old surface; above 0.05 times the "
+        "square of the relief scale the ground gets rougher than the relief says",
         ge=0.0,
         le=1.0,
         live=False,

@@ -4,12 +4,15 @@ from __future__ import annotations
 import hashlib
 import pickle
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lupex_nodes.models.synthetic_site as synthetic_site_module
 from lupex_nodes.models.illumination import horizon
 from lupex_nodes.models.site_terrain import in_plain
 from lupex_nodes.models.synthetic_site import daylight, synthetic_site
@@ -49,11 +52,14 @@ def test_heights_count_from_the_landing_site():
 
 def test_the_same_seed_gives_the_same_bytes():
     def digest(seed):
-        site = synthetic_site(seed, 64.0, 1.0, crater_density=0.5, rock_abundance=0.01)
+        synthetic_site_module._surroundings.cache_clear()
+        site = synthetic_site(seed, 200.0, 1.0, crater_density=0.3, rock_abundance=0.01)
         data = b"".join(level.heights_m.tobytes() for level in site.levels)
         return hashlib.sha256(data + site.rocks.rows.tobytes()).hexdigest()
 
-    assert digest(3) == digest(3) != digest(4)
+    assert digest(8) == digest(8)
+    other = synthetic_site(8, 200.0).levels[0]
+    assert not np.array_equal(SITE.levels[0].heights_m, other.heights_m)
 
 
 def test_a_site_survives_a_trip_to_another_process():
@@ -99,3 +105,62 @@ def test_scalar_height_is_fast():
         return (time.process_time() - begin) / 1000
 
     assert min(once() for _ in range(20)) < 20e-6
+
+
+LOLA = Path(__file__).parents[3] / "shared/data/dem/Shoemaker_final_adj_5mpp_surf_1k.tif"
+
+
+def spectrum(heights, pixel_m):
+    """Rings' mean power, best plane removed and Hann window, and their wavelengths."""
+    rows, columns = heights.shape
+    y, x = np.mgrid[:rows, :columns]
+    plane = np.column_stack([np.ones(heights.size), x.ravel(), y.ravel()])
+    fit = np.linalg.lstsq(plane, heights.ravel(), rcond=None)[0]
+    flat = heights - (plane @ fit).reshape(heights.shape)
+    window = np.outer(np.hanning(rows), np.hanning(columns))
+    power = np.abs(np.fft.fft2(flat * window)) ** 2 * pixel_m**2 / np.sum(window**2)
+    k = np.hypot(np.fft.fftfreq(rows, pixel_m)[:, None], np.fft.fftfreq(columns, pixel_m))
+    edges = np.geomspace(1 / 400, 1 / 20, 9)
+    rings = [power[(k >= a) & (k < b)].mean() for a, b in zip(edges, edges[1:], strict=False)]
+    return 1.0 / np.sqrt(edges[1:] * edges[:-1]), np.array(rings)
+
+
+@pytest.mark.parametrize("seeds", [(1, 2, 3), pytest.param(range(4, 14), marks=pytest.mark.slow)])
+def test_spectrum_and_slopes_are_those_of_the_real_ground(seeds):
+    if not LOLA.is_file():
+        pytest.skip(f"the elevation model {LOLA} is not there to compare with")
+    real = tifffile.imread(LOLA).astype(float)
+    at = (np.arange(256) - 128) * 5.0
+    made = [
+        synthetic_site(seed, 1400.0, 2.5).height(*np.meshgrid(at, at)) for seed in seeds
+    ]
+    wavelength_m, real_power = spectrum(real, 5.0)
+    power = np.exp(np.mean([np.log(spectrum(one, 5.0)[1]) for one in made], axis=0))
+    ratio = power / real_power
+    # one crop is one sample: its longest waves are few
+    assert np.exp(np.abs(np.log(ratio[wavelength_m < 150.0])).mean()) < 1.4
+    assert np.all((ratio > 0.3) & (ratio < 3.5))
+    steep = [np.polyfit(np.log(wavelength_m), np.log(p), 1)[0] for p in (power, real_power)]
+    assert steep[0] == pytest.approx(steep[1], abs=0.5)
+
+    def slopes_deg(heights):
+        rise = np.hypot(*np.gradient(heights, 5.0))
+        return np.percentile(np.degrees(np.arctan(rise)), [25, 50, 75, 95])
+
+    found = np.mean([slopes_deg(one) for one in made], axis=0)
+    # a landing site lies on smoother ground than the crop's mean, which holds a crater's wall
+    np.testing.assert_allclose(found, slopes_deg(real), rtol=0.4)
+
+
+def test_craters_bring_no_power_on_top_of_the_noise():
+    """At the density whose craters alone make the spectrum, it stays that of the noise."""
+    at = (np.arange(256) - 128) * 5.0
+    powers = []
+    for density in (0.0, 0.04):
+        made = [
+            synthetic_site(seed, 1400.0, 2.5, crater_density=density).height(*np.meshgrid(at, at))
+            for seed in (1, 3)
+        ]
+        powers.append(np.exp(np.mean([np.log(spectrum(one, 5.0)[1]) for one in made], axis=0)))
+    ratio = powers[1] / powers[0]
+    assert 0.4 < np.exp(np.log(ratio).mean()) < 2.5
