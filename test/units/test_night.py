@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,11 +13,15 @@ from diagnostic_msgs.msg import DiagnosticArray
 from thermal_bench import HOUR, StandingRover
 from unit_bench import START
 
+from lupex_nodes.analysis.summary import summary
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.slot import EVENTS, Emission
 from lupex_nodes.bus.stamps import SECOND
-from lupex_nodes.flight import Statistics
+from lupex_nodes.flight import Statistics, fly_memory
+from lupex_nodes.recording.profiles import profile
 from lupex_nodes.rover.records import BUS
+from lupex_nodes.scenario import load_scenario
+from lupex_nodes.system import load_system
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
 
@@ -106,3 +111,14 @@ def test_survival_is_monotonic_in_charge_with_the_threshold_of_the_hand_balance(
     assert threshold == pytest.approx(HAND.threshold(DARK_H), rel=0.1)
     lasted = [night(c).when("BROWN_OUT")[0] for c in charges if night(c).when("BROWN_OUT")]
     assert lasted == sorted(lasted)
+
+
+@pytest.mark.slow
+def test_the_scenario_has_five_dark_days_and_a_morning(tmp_path):
+    checked = load_scenario("night_survival", load_system())
+    facts = fly_memory(checked, tmp_path, profile("housekeeping"))
+    told = summary(tmp_path / "bag", asdict(facts))
+    assert told["outcome"] == "complete"
+    assert told["battery_min_fraction"] == pytest.approx(0.18, abs=0.04)
+    assert told["energy_residual_fraction"] < 1e-3
+    assert told["energy"]["deviation_fraction"] < 2e-3
