@@ -112,7 +112,7 @@ class Statistics:
     """An observer that counts messages and learns the outcome.
 
     The executive names it. A vehicle that is lost afterwards, or before, is lost all the same; a
-    bus that collapsed while the plan was under way ends it as energy if nobody says otherwise.
+    plan during which the bus collapsed is not complete, even if the rover came back.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,9 @@ class Statistics:
     @property
     def outcome(self) -> Outcome | None:
         """The outcome as far as it is known."""
-        return self._named or self._brown_out
+        if self._brown_out and (self._named is None or self._named.name == COMPLETE):
+            return self._brown_out
+        return self._named
 
     def message(self, now: int, emission: Emission) -> None:
         """Count the message; read how the plan ended."""

@@ -7,12 +7,16 @@ import json
 from pathlib import Path
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from scenario_units import small_system
 from test_scenario import GOOD, load
 
+from lupex_nodes.bus.messages import OK, status_message
+from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.slot import Emission
 from lupex_nodes.flight import (
     RunFacts,
+    Statistics,
     Stop,
     absolute_name,
     finish,
@@ -212,3 +216,15 @@ def test_a_run_that_ended_before_its_first_message_has_a_summary_and_no_report(
     assert finish(tmp_path, facts)["cause"] == "rover ended with status 1"
     assert json.loads((tmp_path / "summary.json").read_text())["outcome"] == "hardware"
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_plan_during_which_the_bus_collapsed_is_not_complete() -> None:
+    statistics = Statistics()
+    for name, values in (
+        ("power: BROWN_OUT", {}),
+        ("executive: PLAN_COMPLETE", {"outcome": "complete"}),
+    ):
+        unit, _, event = name.partition(": ")
+        message = status_message(0, unit, event, OK, "It happened.", values)
+        statistics.message(0, Emission("events", Qos.COMMAND, DiagnosticArray, message, unit))
+    assert statistics.outcome is not None and statistics.outcome.name == "energy"
