@@ -40,7 +40,10 @@ def test_the_plan_is_complete_in_time(sortie):
 def test_navigation_knows_where_it_is(sortie):
     believed = {t: m.pose.pose.position for t, m in sortie.log["rover/odometry"]}
     true = {t: m.pose.pose.position for t, m in sortie.log["world/vehicle/odometry"]}
-    errors = [math.hypot(p.x - true[t].x, p.y - true[t].y) for t, p in believed.items()]
+    # parked, the two speak at different times
+    both = believed.keys() & true.keys()
+    errors = [math.hypot(believed[t].x - true[t].x, believed[t].y - true[t].y) for t in both]
+    assert len(errors) > 3000
     assert max(errors) < 1.2, "twice the 0.6 m of one sigma"
 
 
