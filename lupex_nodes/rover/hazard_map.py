@@ -126,6 +126,16 @@ class HazardMap:
             return self._pulled(path, closed)
         return None
 
+    def places(self, x_m: float, y_m: float, reach_m: float, apart_m: float) -> list[Point]:
+        """Return where hazards lie within a reach, one place for each square of `apart_m`."""
+        x, y = (v[self.hazard] for v in self._centres())
+        near = np.hypot(x - x_m, y - y_m) <= reach_m
+        x, y = x[near], y[near]
+        squares = np.floor(np.column_stack([x, y]) / apart_m)
+        _, where, count = np.unique(squares, axis=0, return_inverse=True, return_counts=True)
+        middles = [np.bincount(where.ravel(), v) / count for v in (x, y)]
+        return list(zip(*(v.tolist() for v in middles), strict=True)) if x.size else []
+
     def occupancy(self) -> np.ndarray:
         """Return 100 for hazards, 80 for what is too near to one, 0 for free, -1 for not seen."""
         seen = np.where(np.isfinite(self.height_m), 0, -1)

@@ -27,7 +27,10 @@ _PATH_STEP_M = 0.2
 _NOSE_M = 1.2  # from the rover's middle to what it runs into
 _BACK_OFF_GAIN_PER_S = 0.1
 _LONGEST = 4.0  # a way that gets longer than this times what was planned leads nowhere
-_MARKS_KEPT = 50
+_MARKS_KEPT = 200
+_APART_M = 1.0  # of marks for what was seen
+#: A detour may be so much longer than the straight line.
+_DETOUR, _DETOUR_M = 1.4, 3.0
 
 
 class JourneyParameters(Parameters):
@@ -49,7 +52,7 @@ class JourneyParameters(Parameters):
     )
     replans_max: int = parameter(3, "new paths before a goal is given up as blocked", ge=0, le=100)
     replan_reset_m: float = parameter(
-        25.0, "way after which new paths are counted anew", "m", ge=1.0
+        10.0, "way after which new paths are counted anew", "m", ge=1.0
     )
     look_ahead_m: float = parameter(
         6.0, "of the path that must be free of hazards", "m", ge=1.0, le=20.0
@@ -158,8 +161,9 @@ class Journey:
             self.follower = self._follower(detour)
             self._since = now
             return True
-        x, y = ahead[int(np.argmax(closed))].tolist()
-        self._mark(x, y)
+        # the planner shall know of all that was seen here, not only of what is in the way
+        for place in self.hazards.places(*s.pose[:2], self.p.look_ahead_m + 1.0, _APART_M):
+            self._mark(*place, self.hazards.p.half_width_m + 0.25 * _APART_M)
         self._again(now, s, "obstacles close the way")
         return True
 
@@ -174,7 +178,8 @@ class Journey:
             return speed, turn
         self._why = why
         yaw = s.pose.yaw_rad
-        self._mark(s.pose.x_m + _NOSE_M * math.cos(yaw), s.pose.y_m + _NOSE_M * math.sin(yaw))
+        nose = s.pose.x_m + _NOSE_M * math.cos(yaw), s.pose.y_m + _NOSE_M * math.sin(yaw)
+        self._mark(*nose, self.p.mark_radius_m)
         self._enter(Phase.STOPPING, now)
         return 0.0, 0.0
 
@@ -241,7 +246,10 @@ class Journey:
             # the goal itself is closed: near it will do
             ends = self._near_goal()
         found = self.hazards.way_around(s.pose[:2], ends)
-        if found is None:
+        if found is None or _length_m(found) > (
+            _DETOUR * math.dist(found[0], found[-1]) + _DETOUR_M
+        ):
+            # the map knows more of what lies farther
             return None
         if not places.size:
             return found
@@ -276,8 +284,8 @@ class Journey:
         speed_max = max(p.track_speed_max_m_s, goal.speed_m_s)
         return PathFollower(corners_m, goal.speed_m_s, turn_rate, speed_max, goal.yaw_rad)
 
-    def _mark(self, x_m: float, y_m: float) -> None:
-        self.marks.append((x_m, y_m, self.p.mark_radius_m))
+    def _mark(self, x_m: float, y_m: float, radius_m: float) -> None:
+        self.marks.append((x_m, y_m, radius_m))
         del self.marks[:-_MARKS_KEPT]
 
     def _enter(self, phase: Phase, now: int) -> None:
@@ -286,3 +294,7 @@ class Journey:
     def _end(self, success: bool, reason: str) -> None:
         self.phase = Phase.ENDED
         self.ended = (success, reason)
+
+
+def _length_m(corners_m: np.ndarray) -> float:
+    return float(np.hypot(*np.diff(corners_m, axis=0).T).sum())

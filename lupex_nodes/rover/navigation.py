@@ -226,7 +226,8 @@ class Navigation(Unit):
         def find(start: Point, at: int, marks: list[Mark], wait_s: float = 0.0) -> Way:
             return self.planner.plan(
                 start, end, at, drive,
-                yaw_rad=e.yaw_rad, marks=marks, dark_max_m=dark_max_m, wait_max_s=wait_s,
+                tolerance_m=goal.tolerance_m, yaw_rad=e.yaw_rad, marks=marks,
+                dark_max_m=dark_max_m, wait_max_s=wait_s,
             )  # fmt: skip
 
         try:

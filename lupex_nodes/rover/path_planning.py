@@ -33,6 +33,7 @@ _MARGIN_CELLS = (12, 35)
 _WIDER_CELLS = 90
 _CELLS_MAX = 250  # from start to goal
 _SAMPLE_M = 2.5
+_NEAR = 0.7  # of the tolerance, for what replaces a goal that cannot be reached
 _DEPARTURE_STEP_S = 3600.0
 _DARK_AVERSION = (1.0, 10.0)
 _SHOWN_SLOPE, _SHOWN_DARK = 70.0, 29.0
@@ -85,7 +86,7 @@ class PlanningParameters(Parameters):
         20.0, "steeper ground is never planned", "deg", ge=1.0, le=25.0
     )
     steep_j_m_deg: float = parameter(
-        400.0, "energy that a metre is worth per degree beyond slope_plan_deg", "J/m/deg", ge=0.0,
+        1500.0, "energy that a metre is worth per degree beyond slope_plan_deg", "J/m/deg", ge=0.0,
         assumed=True,
     )  # fmt: skip
     detour_gain: float = parameter(
@@ -157,13 +158,19 @@ class Grid:
 
     def marked(self, a: tuple[Any, Any], b: tuple[Any, Any]) -> Any:
         """Tell which lines between points (x, y) pass a place that is blocked."""
-        (ax, ay), (bx, by) = a, b
-        dx, dy = bx - ax, by - ay
-        square = np.maximum(dx * dx + dy * dy, 1e-12)
-        found = np.zeros(np.shape(bx), bool)
+        ax, ay, bx, by = np.broadcast_arrays(*a, *b)
+        found = np.zeros(ax.shape, bool)
+        longest = float(np.hypot(bx - ax, by - ay).max(initial=0.0))
         for x, y, radius in self.marks:
-            part = np.clip(((x - ax) * dx + (y - ay) * dy) / square, 0.0, 1.0)
-            found |= np.hypot(ax + part * dx - x, ay + part * dy - y) < radius
+            reach = radius + longest
+            near = (np.abs(ax - x) < reach) & (np.abs(ay - y) < reach)
+            if not near.any():
+                continue
+            px, py = ax[near] - x, ay[near] - y
+            dx, dy = bx[near] - ax[near], by[near] - ay[near]
+            square = np.maximum(dx * dx + dy * dy, 1e-12)
+            part = np.clip(-(px * dx + py * dy) / square, 0.0, 1.0)
+            found[near] |= np.hypot(px + part * dx, py + part * dy) < radius
         return found
 
 
@@ -183,6 +190,7 @@ class PathPlanner:
         now: int,
         drive: TraverseEnergy,
         *,
+        tolerance_m: float = 0.0,
         yaw_rad: float | None = None,
         marks: Sequence[Mark] = (),
         dark_max_m: float = math.inf,
@@ -190,7 +198,8 @@ class PathPlanner:
     ) -> Way:
         """Return the cheapest way that keeps to the limits, or raise NoPath with the reason.
 
-        `yaw_rad` is how the rover stands, None if it need not turn.
+        A goal that cannot be reached is replaced by the nearest place well within `tolerance_m`
+        that can. `yaw_rad` is how the rover stands, None if it need not turn.
         """
         self._yaw_rad = yaw_rad
         for x, y in (start, goal):
@@ -205,18 +214,19 @@ class PathPlanner:
         search = None
         for margin in (None, _WIDER_CELLS):
             grid = Grid(self.ground, start, goal, cell_m, margin, marks, self.p)
-            if grid.closed[grid.goal]:
-                raise NoPath(self._why_closed(grid))
-            search = _Search(grid, drive, self.p)
+            search = _Search(grid, drive, self.p, _NEAR * tolerance_m)
             if search.reaches_goal:
                 break
-        self.grid, self._dark = grid, None
-        if not search or not search.reaches_goal:
-            raise NoPath(
-                f"no way to ({goal[0]:.1f}, {goal[1]:.1f}) m keeps to slopes under "
-                f"{self.p.slope_limit_deg:g} deg and around what is blocked"
-            )
-        return self._best_departure(search, now, drive, dark_max_m, wait_max_s)
+        assert search is not None
+        self.grid, self._dark = search.grid, None
+        if search.reaches_goal:
+            return self._best_departure(search, now, drive, dark_max_m, wait_max_s)
+        if grid.closed[grid.goal]:
+            raise NoPath(self._why_closed(grid))
+        raise NoPath(
+            f"no way to ({goal[0]:.1f}, {goal[1]:.1f}) m keeps to slopes under "
+            f"{self.p.slope_limit_deg:g} deg and around what is blocked"
+        )
 
     def occupancy(self) -> np.ndarray:
         """Return how costly each cell of the last plan's grid was: 100 closed, 0 level and lit."""
@@ -319,7 +329,9 @@ class PathPlanner:
 class _Search:
     """The graph of a grid's cells and the cheapest way through it."""
 
-    def __init__(self, grid: Grid, drive: TraverseEnergy, p: PlanningParameters) -> None:
+    def __init__(
+        self, grid: Grid, drive: TraverseEnergy, p: PlanningParameters, reach_m: float = 0.0
+    ) -> None:
         self.grid, self.drive, self.p = grid, drive, p
         number = np.arange(grid.x_m.size).reshape(grid.shape)
         starts, ends, costs, times = [], [], [], []
@@ -344,11 +356,21 @@ class _Search:
         self._cost_j = np.concatenate(costs)[order]
         self._time_s = np.concatenate(times)[order]
         self._from = int(number[grid.start])
-        self._to = int(number[grid.goal])
         reach_j, self._before = self._run(self._cost_j)
+        self._to = self._nearest(np.isfinite(reach_j).reshape(grid.shape), reach_m)
         self.least_cost_j = float(reach_j[self._to])
         self.reaches_goal = math.isfinite(self.least_cost_j)
         self._arrival_s: np.ndarray | None = None
+
+    def _nearest(self, reached: np.ndarray, reach_m: float) -> int:
+        """Return the number of the nearest cell to the goal that is reached, or the goal's."""
+        g = self.grid
+        away_m = np.hypot(g.x_m - g.x_m[g.goal], g.y_m - g.y_m[g.goal])
+        away_m[~reached] = math.inf
+        best = int(away_m.argmin())
+        if away_m.flat[best] <= reach_m + 1e-6:
+            return best
+        return int(np.ravel_multi_index(g.goal, g.shape))
 
     @property
     def arrival_s(self) -> np.ndarray:
