@@ -76,7 +76,7 @@ def test_the_product_made_again_from_the_record_is_the_one_published(sortie, dep
     raw = np.concatenate([
         COUNTS.rows(m) for t, m in sortie.log["payload/neutron_spectrometer/counts"] if t < at
     ])  # fmt: skip
-    begins = np.flatnonzero(np.diff(raw["time_s"]) < 0.0)[-1] + 1
+    begins = np.flatnonzero(np.diff(raw["time_s"], prepend=np.inf) < 0.0)[-1]
     again = product(raw[begins:])
     for name in DEPOSIT.dtype.names:
         assert np.float32(getattr(again, name)) == np.float32(getattr(deposit, name)), name
