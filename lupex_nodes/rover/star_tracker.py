@@ -10,7 +10,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Imu, PointCloud2
 
 from lupex_nodes.bus.fresh import fresh
-from lupex_nodes.bus.messages import OK, WARN
+from lupex_nodes.bus.messages import OK
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.stamps import next_minute, seconds
@@ -89,7 +89,7 @@ class StarTracker(Unit):
         self._publish(truth, not blinded)
         self._frames += 1
         self._lost += bool(blinded)
-        self.health = (WARN, f"no stars: {blinded}") if blinded else (OK, "ok")
+        self.health = (OK, f"no stars: {blinded}" if blinded else "ok")
         place = (truth.pose.pose.position.x, truth.pose.pose.position.y)
         twist = truth.twist.twist
         moving = place != self._before or any((twist.linear.x, twist.linear.y, twist.angular.z))

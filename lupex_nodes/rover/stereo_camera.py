@@ -10,7 +10,7 @@ import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import PointCloud2
 
-from lupex_nodes.bus.messages import OK, WARN
+from lupex_nodes.bus.messages import OK
 from lupex_nodes.bus.parameters import Degradation, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.stamps import SECOND, from_stamp, next_minute
@@ -189,7 +189,7 @@ class StereoCamera(Unit):
         since_s = (here.time - before.time) / SECOND
         if count < p.features_min:
             self._lost += 1
-            self.health = (WARN, f"too few features for visual odometry: {count}")
+            self.health = (OK, f"too few features for visual odometry: {count}")
             row = (since_s, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, count, 0)
         else:
             self.health = (OK, "ok")
