@@ -7,8 +7,11 @@ map does not show; ground, soil, rocks and all errors are drawn by the seed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from lupex_nodes.bus.memory import MemoryBus
 from lupex_nodes.bus.messages import values_of
@@ -52,6 +55,31 @@ class Leg(NamedTuple):
     def error(self) -> float:
         """Driven over planned mobility energy, less 1."""
         return self.driven_j / self.planned_j - 1.0
+
+
+def judged(legs: Sequence[Leg]) -> list[tuple[str, float, tuple[float, float]]]:
+    """Return what was found of planned and driven energy, with its bounds."""
+    done = [each for each in legs if each.reached and each.planned_m >= LONG_M]
+    error = 100.0 * np.abs([each.error for each in done])
+    bias = 100.0 * np.median([each.error for each in done])
+    return [
+        ("driven less planned energy over the planned, median (%)", float(bias), (-15.0, 15.0)),
+        ("size of that error, median (%)", float(np.median(error)), (0.0, 15.0)),
+        ("size of that error, 90th percentile (%)", float(np.quantile(error, 0.9)), (0.0, 30.0)),
+    ]
+
+
+def counted(legs: Sequence[Leg]) -> list[tuple[str, str]]:
+    """Return how many legs ended how."""
+    begun = [each for each in legs if each.planned_m > 0.0]
+    reached = [each for each in begun if each.reached]
+    return [
+        ("legs asked for", f"{len(legs)}"),
+        ("refused, as the map shows no way", f"{len(legs) - len(begun)}"),
+        ("reached", f"{len(reached)}"),
+        ("given up as blocked", f"{len(begun) - len(reached)}"),
+        ("new paths under way, in all", f"{sum(each.replans for each in begun)}"),
+    ]
 
 
 class _Listener(Observer):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import anchors
+import leg_flights
 import localisation_flights
 import nights
 import numpy as np
@@ -266,6 +267,15 @@ def main() -> None:
     sections["localisation"] = "\n\n".join([
         made_by(COMMAND, time.monotonic() - began) + f" Seeds {few[0]} to {few[-1]}.",
         table(("what", "found", "bound", "met"), localisation_rows(flown)),
+    ])  # fmt: skip
+    began = time.monotonic()
+    with context.Pool(options.processes) as pool:
+        legs = [leg for each in pool.map(leg_flights.fly, few, chunksize=1) for leg in each]
+    sections["legs"] = "\n\n".join([
+        made_by(COMMAND, time.monotonic() - began) + f" Seeds {few[0]} to {few[-1]}.",
+        table(("what", "found", "bound", "met"),
+              [_row(*row)[: None if len(few) > 2 else 3] for row in leg_flights.judged(legs)]),
+        table(("legs", ""), leg_flights.counted(legs)),
     ])  # fmt: skip
     began = time.monotonic()
     with context.Pool(options.processes) as pool:

@@ -60,6 +60,7 @@ class HazardMap:
         self.height_m = np.full(self.shape, np.nan)
         self.variance_m2 = np.full(self.shape, np.inf)
         self.hazard = np.zeros(self.shape, bool)
+        self.slope_max_deg = p.hazard_slope_deg
         self._measure_clearance()
 
     @property
@@ -86,6 +87,13 @@ class HazardMap:
             slice(max(0, int(row.min()) - _MARGIN), int(row.max()) + _MARGIN + 1),
             slice(max(0, int(column.min()) - _MARGIN), int(column.max()) + _MARGIN + 1),
         )
+
+    def bear(self, slope_deg: float) -> None:
+        """Take no slope below this for a hazard, if it is more than the rover's limit."""
+        wanted = max(slope_deg, self.p.hazard_slope_deg)
+        if wanted != self.slope_max_deg:
+            self.slope_max_deg = wanted
+            self._judge(slice(0, self.shape[0]), slice(0, self.shape[1]))
 
     def closed_at(self, x_m: np.ndarray, y_m: np.ndarray) -> np.ndarray:
         """Tell which points lie too near to a hazard; what is off the grid is free."""
@@ -183,7 +191,7 @@ class HazardMap:
         hazard = known & (high - low - slant_m > self.p.step_max_m + _SURE * sigma_m)
         # a slope is that of two averages of nine cells
         sigma_slope = sigma_m * (math.sqrt(2.0) / 3.0) / (2 * _HALF_BASE * self.cell_m)
-        steepest = math.tan(math.radians(self.p.hazard_slope_deg))
+        steepest = math.tan(math.radians(self.slope_max_deg))
         hazard |= np.hypot(*gradient) > steepest + _SURE * sigma_slope
         changed = (hazard != self.hazard[rows, columns]).any()
         self.hazard[rows, columns] = hazard

@@ -27,6 +27,7 @@ _PATH_STEP_M = 0.2
 _NOSE_M = 1.2  # from the rover's middle to what it runs into
 _BACK_OFF_GAIN_PER_S = 0.1
 _LONGEST = 4.0  # a way that gets longer than this times what was planned leads nowhere
+_TILT_SPARE_DEG = 2.0
 _MARKS_KEPT = 200
 _APART_M = 1.0  # of marks for what was seen
 #: A detour may be so much longer than the straight line.
@@ -45,6 +46,10 @@ class JourneyParameters(Parameters):
         ge=5.0, le=3600.0,
     )  # fmt: skip
     tilt_max_deg: float = parameter(20.0, "more tilt counts as blocked", "deg", ge=5.0, le=30.0)
+    tilt_hard_deg: float = parameter(
+        25.0, "as much where the rover stands so tilted that it must get away", "deg", ge=5.0,
+        le=30.0,
+    )  # fmt: skip
     back_off_m: float = parameter(1.5, "way back from what blocks", "m", ge=0.0, le=10.0)
     back_off_speed_m_s: float = parameter(0.03, "on that way", "m/s", ge=0.005, le=0.1)
     mark_radius_m: float = parameter(
@@ -126,6 +131,7 @@ class Journey:
         self._begun_m = self._trouble_m = situation.driven_m
         self._since = now
         self._why = ""
+        self._stand(situation)
         self.follower = self._follower(way.corners_m)
 
     @property
@@ -188,7 +194,7 @@ class Journey:
         waited_s = self._immobile_s(now, s)
         if s.blocked:
             return "the drive stopped itself"
-        if s.tilt_rad > math.radians(self.p.tilt_max_deg):
+        if s.tilt_rad > math.radians(max(self.p.tilt_max_deg, self._bearable_deg)):
             return f"the rover tilted by {math.degrees(s.tilt_rad):.0f} deg"
         if waited_s > self.p.immobile_s:
             return f"the rover has not moved for {waited_s:.0f} s"
@@ -196,6 +202,14 @@ class Journey:
 
     def _immobile_s(self, now: int, s: Situation) -> float:
         return min(s.still_s, (now - self._since) / SECOND)
+
+    def _stand(self, s: Situation) -> None:
+        """Bear the slope on which a path begins: who stands on it must be able to leave it."""
+        tilt_deg = math.degrees(s.tilt_rad)
+        self._bearable_deg = 0.0
+        if tilt_deg > self.p.tilt_max_deg - _TILT_SPARE_DEG:
+            self._bearable_deg = min(tilt_deg + _TILT_SPARE_DEG, self.p.tilt_hard_deg)
+        self.hazards.bear(self._bearable_deg)
 
     def _back_off(self, now: int, s: Situation) -> tuple[float, float]:
         gone_m = math.dist(self._backs_from, s.pose[:2])
@@ -226,6 +240,7 @@ class Journey:
             self._end(False, f"{why}, and {reason}")
             return
         self.replans += 1
+        self._stand(s)
         self.follower = self._follower(way.corners_m)
         self._note("NEW_PATH", f"A new path was planned at ({x:.1f}, {y:.1f}) m because {why}.",
                    {"length_m": way.length_m, "replans": self.replans})  # fmt: skip

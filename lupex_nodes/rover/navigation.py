@@ -231,7 +231,14 @@ class Navigation(Unit):
             )  # fmt: skip
 
         try:
-            way = find((e.x_m, e.y_m), now, self.marks, wait_max_s)
+            try:
+                way = find((e.x_m, e.y_m), now, self.marks, wait_max_s)
+            except NoPath:
+                if not self.marks:
+                    raise
+                # better to try again than never to leave what was marked all around
+                self.marks.clear()
+                way = find((e.x_m, e.y_m), now, self.marks, wait_max_s)
         except NoPath as reason:
             raise CommandFailed(str(reason)) from None
         self.journey = Journey(

@@ -31,6 +31,7 @@ Mark = tuple[float, float, float]
 
 _MARGIN_CELLS = (12, 35)
 _WIDER_CELLS = 90
+_ESCAPE_M = 40.0
 _CELLS_MAX = 250  # from start to goal
 _SAMPLE_M = 2.5
 _NEAR = 0.7  # of the tolerance, for what replaces a goal that cannot be reached
@@ -83,8 +84,12 @@ class PlanningParameters(Parameters):
     )
     slope_plan_deg: float = parameter(15.0, "steeper ground is avoided", "deg", ge=1.0, le=25.0)
     slope_limit_deg: float = parameter(
-        20.0, "steeper ground is never planned", "deg", ge=1.0, le=25.0
+        20.0, "steeper ground is never planned, but to get away", "deg", ge=1.0, le=25.0
     )
+    slope_hard_deg: float = parameter(
+        25.0, "steeper ground is not planned even near a start with no other way out", "deg",
+        ge=1.0, le=30.0,
+    )  # fmt: skip
     steep_j_m_deg: float = parameter(
         1500.0, "energy that a metre is worth per degree beyond slope_plan_deg", "J/m/deg", ge=0.0,
         assumed=True,
@@ -124,6 +129,7 @@ class Grid:
         margin: int | None,
         marks: Iterable[Mark],
         p: PlanningParameters,
+        escape_m: float = 0.0,
     ) -> None:
         dx, dy = goal[0] - start[0], goal[1] - start[1]
         length_m = math.hypot(dx, dy)
@@ -140,7 +146,8 @@ class Grid:
         self.rise, self.rise_left = c * east + s * north, c * north - s * east
         self.slope_deg = np.degrees(np.arctan(np.hypot(east, north)))
         self.steep_deg = np.maximum(self.slope_deg - p.slope_plan_deg, 0.0)
-        self.closed = self.slope_deg > p.slope_limit_deg
+        near = np.hypot(self.x_m - start[0], self.y_m - start[1]) < escape_m
+        self.closed = self.slope_deg > np.where(near, p.slope_hard_deg, p.slope_limit_deg)
         self.closed |= ~ground.levels[0].within(self.x_m, self.y_m)
         # the rover stands outside of what blocked it, however near
         self.marks = [(x, y, min(r, 0.95 * math.dist((x, y), start))) for x, y, r in marks]
@@ -212,8 +219,9 @@ class PathPlanner:
         cell_m = self.p.cell_m if length_m <= self.p.far_m else self.p.cell_far_m
         cell_m = max(cell_m, length_m / _CELLS_MAX)
         search = None
-        for margin in (None, _WIDER_CELLS):
-            grid = Grid(self.ground, start, goal, cell_m, margin, marks, self.p)
+        # a rover on steep ground must be able to leave it
+        for margin, escape_m in ((None, 0.0), (_WIDER_CELLS, 0.0), (_WIDER_CELLS, _ESCAPE_M)):
+            grid = Grid(self.ground, start, goal, cell_m, margin, marks, self.p, escape_m)
             search = _Search(grid, drive, self.p, _NEAR * tolerance_m)
             if search.reaches_goal:
                 break

@@ -131,3 +131,20 @@ def test_a_closed_circle_has_no_way_out():
 def test_the_map_for_display_tells_seen_from_not_seen():
     cells = looked(rock(0.4)).occupancy()
     assert set(np.unique(cells)) == {-1, 0, 80, 100} and cells.dtype == np.int8
+
+
+def test_a_slope_that_must_be_borne_is_no_hazard_for_as_long():
+    hazards = looked(slope(23.0))
+    assert hazards.hazard.mean() > 0.0
+    hazards.bear(25.0)
+    assert not hazards.hazard.any()
+    hazards.bear(0.0)
+    assert hazards.hazard.any()
+
+
+def test_places_of_hazards_are_told_apart_by_squares():
+    hazards = looked(lambda x, y: rock(0.5, 3.0, 1.0)(x, y) + rock(0.5, 4.0, -1.5)(x, y))
+    places = hazards.places(0.0, 0.0, 7.0, 1.0)
+    for at in ((3.0, 1.0), (4.0, -1.5)):
+        assert min(math.dist(at, place) for place in places) < 0.6
+    assert hazards.places(0.0, 0.0, 1.0, 1.0) == []

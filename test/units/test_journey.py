@@ -165,6 +165,24 @@ def test_a_tilt_beyond_the_limit_is_backed_off_from():
     assert "the rover tilted by 23 deg" in world.events[0][1]
 
 
+def test_a_rover_that_stands_too_tilted_may_leave_but_not_tilt_more():
+    def start_on_slope(steeper):
+        def tilt(world):
+            deg = 22.0 + steeper if world.x < 4.0 else 10.0
+            world.tilt_rad = math.radians(deg if world.driven_m > 0.5 else 22.0)
+
+        return tilt
+
+    world = World((30.0, 0.0))
+    world.tilt_rad = math.radians(22.0)
+    world.journey._stand(world.situation())
+    assert world.run(each=start_on_slope(0.5)) == (True, "") and not world.events
+    world = World((30.0, 0.0))
+    world.tilt_rad = math.radians(22.0)
+    world.journey._stand(world.situation())
+    assert not world.run(each=start_on_slope(4.0))[0] and "tilted by 26" in world.events[0][1]
+
+
 def test_a_rover_that_never_moves_again_gives_up_in_minutes():
     def stuck(world):
         world.stuck = world.x > 5.0

@@ -203,3 +203,23 @@ def test_the_cost_map_shows_what_is_closed_and_what_is_dark():
     assert (cells[grid.closed] == 100).all() and (cells[~grid.closed] < 100).all()
     lit = cells[(grid.x_m < -120.0)].mean()
     assert cells[(grid.x_m > 90.0) & (grid.x_m < 110.0)].mean() > lit + 20
+
+
+def test_steep_ground_is_crossed_only_to_get_away_from_where_the_rover_stands():
+    def band(x, y):
+        # a slope of 23 deg between x = -30 and 30, level elsewhere
+        return np.clip(x, -30.0, 30.0) * math.tan(math.radians(23.0))
+
+    planner = PathPlanner(site(band), P)
+    with pytest.raises(NoPath, match="keeps to slopes under 20 deg"):
+        planner.plan((100.0, 0.0), (-100.0, 0.0), 0, DRIVE)
+    way = planner.plan((5.0, 0.0), (100.0, 0.0), 0, DRIVE)
+    assert way.corners_m[-1].tolist() == pytest.approx([100.0, 0.0])
+
+
+def test_near_will_do_when_the_goal_itself_cannot_be_reached():
+    planner = PathPlanner(site(lambda x, y: np.maximum(x - 60.0, 0.0)), P)
+    with pytest.raises(NoPath, match="lies on a slope of 45 deg"):
+        planner.plan((0.0, 0.0), (70.0, 0.0), 0, DRIVE, tolerance_m=5.0)
+    way = planner.plan((0.0, 0.0), (70.0, 0.0), 0, DRIVE, tolerance_m=30.0)
+    assert 45.0 < way.corners_m[-1][0] < 61.0
