@@ -23,7 +23,7 @@ from lupex_nodes.bus.parameters import Parameters, parameter
 Point = tuple[float, float]
 
 _OLD_GROWS = 4.0  # factor on the variance of what is there when the ground is seen again
-_HALF_BASE = 2  # cells: slopes are felt over twice this
+_HALF_BASE = 3  # cells: slopes are felt over twice this, about the base of the crawlers
 _SURE = 4.0  # standard errors that a step or slope must exceed its limit by
 _WIDE = 9  # cells over which the slope of the surroundings is averaged
 _MARGIN = 4  # cells around what was seen whose judgement may change
@@ -42,7 +42,7 @@ class HazardParameters(Parameters):
         20.0, "side of the hazard map", "m", ge=5.0, le=100.0, live=False
     )
     step_max_m: float = parameter(0.20, "that the rover climbs", "m", ge=0.05, le=1.0)
-    hazard_slope_deg: float = parameter(20.0, "that the rover stands on", "deg", ge=5.0, le=30.0)
+    hazard_slope_deg: float = parameter(23.0, "that the rover stands on", "deg", ge=5.0, le=30.0)
     half_width_m: float = parameter(
         0.75, "of the rover, kept free of hazards", "m", ge=0.1, le=3.0
     )

@@ -45,7 +45,7 @@ class JourneyParameters(Parameters):
         30.0, "a rover that shall move counts as blocked after so long without motion", "s",
         ge=5.0, le=3600.0,
     )  # fmt: skip
-    tilt_max_deg: float = parameter(20.0, "more tilt counts as blocked", "deg", ge=5.0, le=30.0)
+    tilt_max_deg: float = parameter(24.0, "more tilt counts as blocked", "deg", ge=5.0, le=30.0)
     tilt_hard_deg: float = parameter(
         25.0, "as much where the rover stands so tilted that it must get away", "deg", ge=5.0,
         le=30.0,

@@ -82,7 +82,7 @@ class PlanningParameters(Parameters):
     no_earth_w: float = parameter(
         20.0, "worth of being in contact while driving", "W", ge=0.0, assumed=True
     )
-    slope_plan_deg: float = parameter(15.0, "steeper ground is avoided", "deg", ge=1.0, le=25.0)
+    slope_plan_deg: float = parameter(11.0, "steeper ground is avoided", "deg", ge=1.0, le=25.0)
     slope_limit_deg: float = parameter(
         20.0, "steeper ground is never planned, but to get away", "deg", ge=1.0, le=25.0
     )

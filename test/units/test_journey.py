@@ -157,12 +157,12 @@ def test_what_stops_the_drive_is_backed_off_from_and_kept_away_from():
 
 def test_a_tilt_beyond_the_limit_is_backed_off_from():
     def rim(world):
-        world.tilt_rad = math.radians(23.0 if math.dist((world.x, world.y), (15.0, 0.0)) < 1.5
+        world.tilt_rad = math.radians(25.5 if math.dist((world.x, world.y), (15.0, 0.0)) < 1.5
                                       else 8.0)  # fmt: skip
 
     world = World((40.0, 0.0))
     assert world.run(each=rim) == (True, "")
-    assert "the rover tilted by 23 deg" in world.events[0][1]
+    assert "the rover tilted by 26 deg" in world.events[0][1]
 
 
 def test_a_rover_that_stands_too_tilted_may_leave_but_not_tilt_more():
