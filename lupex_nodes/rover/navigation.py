@@ -102,10 +102,12 @@ class Navigation(Unit):
             ranging=self.ranging,
             map_fix=self.map_fix,
         )
-        if "localisation" in memory:
-            self.localisation.restore(memory["localisation"])
         self.marks: list[Mark] = memory.setdefault("marks", [])
         self.map = uplinked_map(p, self.context.seed)
+        if "localisation" in memory:
+            self.localisation.restore(memory["localisation"])
+        else:
+            self.localisation.z_m = self.map.height_at(p.start_x_m, p.start_y_m)
         self.forecast = SkyForecast(self.map, p.latitude_deg, p.longitude_deg, p.array_height_m)
         self.planner = PathPlanner(self.map, p, self.forecast)
         self.hazard_map = HazardMap(p)
@@ -223,22 +225,25 @@ class Navigation(Unit):
 
         e = self.localisation
 
-        def find(start: Point, at: int, marks: list[Mark], wait_s: float = 0.0) -> Way:
+        # a rover under way that must plan anew does not stay in the dark for want of light
+        def find(
+            start: Point, at: int, marks: list[Mark], dark_m: float = math.inf, wait_s: float = 0.0
+        ) -> Way:
             return self.planner.plan(
                 start, end, at, drive,
                 tolerance_m=goal.tolerance_m, yaw_rad=e.yaw_rad, marks=marks,
-                dark_max_m=dark_max_m, wait_max_s=wait_s,
+                dark_max_m=dark_m, wait_max_s=wait_s,
             )  # fmt: skip
 
         try:
             try:
-                way = find((e.x_m, e.y_m), now, self.marks, wait_max_s)
+                way = find((e.x_m, e.y_m), now, self.marks, dark_max_m, wait_max_s)
             except NoPath:
                 if not self.marks:
                     raise
                 # better to try again than never to leave what was marked all around
                 self.marks.clear()
-                way = find((e.x_m, e.y_m), now, self.marks, wait_max_s)
+                way = find((e.x_m, e.y_m), now, self.marks, dark_max_m, wait_max_s)
         except NoPath as reason:
             raise CommandFailed(str(reason)) from None
         self.journey = Journey(
