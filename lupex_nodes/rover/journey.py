@@ -168,9 +168,12 @@ class Journey:
             self._since = now
             return True
         # the planner shall know of all that was seen here, not only of what is in the way
-        for place in self.hazards.places(*s.pose[:2], self.p.look_ahead_m + 1.0, _APART_M):
+        places = self.hazards.places(*s.pose[:2], self.p.look_ahead_m + 1.0, _APART_M)
+        for place in places:
             self._mark(*place, self.hazards.p.half_width_m + 0.25 * _APART_M)
-        self._again(now, s, "obstacles close the way")
+        x, y = ahead[int(np.argmax(closed))].tolist()
+        self._mark(x, y, self.p.mark_radius_m)
+        self._again(now, s, "obstacles close the way", len(places) + 1)
         return True
 
     def _drive(self, now: int, s: Situation) -> tuple[float, float]:
@@ -220,8 +223,8 @@ class Journey:
         self._again(now, s, self._why)
         return 0.0, 0.0
 
-    def _again(self, now: int, s: Situation, why: str) -> None:
-        """Look for a new path, or give up."""
+    def _again(self, now: int, s: Situation, why: str, spare: int = 0) -> None:
+        """Look for a new path, or give up; of the last `spare` marks all but one may be dropped."""
         driven_m = s.driven_m
         if driven_m - self._trouble_m > self.p.replan_reset_m:
             self._attempts = 0
@@ -237,7 +240,13 @@ class Journey:
         try:
             way = self._find((x, y), now, self.marks)
         except NoPath as reason:
-            self._end(False, f"{why}, and {reason}")
+            if not spare:
+                self._end(False, f"{why}, and {reason}")
+                return
+            # what was seen all around may leave gaps that the planner's cells do not show
+            del self.marks[-spare:-1]
+            self._attempts -= 1
+            self._again(now, s, why)
             return
         self.replans += 1
         self._stand(s)
