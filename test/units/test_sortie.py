@@ -12,12 +12,15 @@ from unit_bench import Bench
 from lupex_nodes.models.neutron import epithermal_ratio, response_within
 from lupex_nodes.models.neutron_retrieval import product
 from lupex_nodes.payload.records import COUNTS, DEPOSIT, POSSIBILITIES
+from lupex_nodes.scenario import load_scenario
+from lupex_nodes.system import load_system
 from lupex_nodes.world.records import TRUTH
 
 
 def fly(seed=1, **parameters):
-    bench = Bench(seed=seed, executive={"plan": "sortie"}, **parameters)
-    return bench.run(7200)
+    given = load_scenario("sortie", load_system()).parameters
+    given = {name: {**values, **parameters.get(name, {})} for name, values in given.items()}
+    return Bench(seed=seed, **given).run(7200)
 
 
 @pytest.fixture(scope="module")
