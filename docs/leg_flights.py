@@ -33,7 +33,7 @@ LONG_M = 100.0
 _START = int(datetime(2028, 10, 4, tzinfo=UTC).timestamp()) * SECOND
 _GROUND: dict[str, Any] = {
     "terrain_size_m": 1024.0,
-    "terrain_crater_density": 0.3,
+    "terrain_crater_density": 0.05,
     "terrain_rock_abundance": 0.003,
 }
 _STANDS_ON_GROUND = {"environment", "vehicle", "stereo_camera", "ranging", "navigation"}
