@@ -63,7 +63,7 @@ def test_a_process_a_unit():
 def test_a_process_of_no_vehicle_is_the_worlds():
     station = UnitEntry("ground_station", "x:X", "ground", "ground")
     system = System((*SYSTEM.units, station))
-    assert unit_processes(system, "world", values())["ground"] == ["ground_station"]
+    assert unit_processes(system, "world", values())["ground"] == ["localisation", "ground_station"]
 
 
 @pytest.mark.parametrize("part", ["rover", "lander"])

@@ -23,6 +23,13 @@ def bench(tmp_path):
     return make
 
 
+def charge(bench, part):
+    """Leave this part of what the cells hold."""
+    power = bench.unit("power")
+    balance = power.balance
+    balance.state_of_charge = balance.battery.state_of_usable(part, power.battery_k)
+
+
 def outcome(bench):
     for _, message in bench.log["events"]:
         status = message.status[0]
@@ -69,7 +76,7 @@ def test_a_failure_is_named(bench, activity, expected):
 
 def test_a_plan_that_ends_with_an_empty_battery_is_no_success(bench):
     flight = bench([{"activity": "a", "wait_s": 5.0}])
-    flight.bus.slots["power"].unit.state_of_charge = 0.1
+    charge(flight, 0.1)
     assert outcome(flight.run(20))["outcome"] == "energy"
 
 
@@ -155,7 +162,7 @@ def test_the_forecast_of_light_runs_down_while_nobody_renews_it(tmp_path):
     flight = conditional(tmp_path, {"when": {"lit_for_s": 900.0, "state_of_charge": 0.9}}).run(5)
     tell_sky(flight, lit_for_s=1000.0)
     flight.run(200)
-    flight.unit("power").state_of_charge = 0.95
+    charge(flight, 0.95)
     flight.run(60)
     assert "ACTIVITY_STARTED" not in flight.events()
 
@@ -189,7 +196,7 @@ def test_an_activity_ends_when_what_it_must_keep_is_gone(bench):
          "stop": "neutron_spectrometer/stop", "on_failure": "continue", "mandatory": False},
         {"activity": "b", "wait_s": 1.0},
     ]).run(30)  # fmt: skip
-    flight.unit("power").state_of_charge = 0.4
+    charge(flight, 0.4)
     flight.run(30)
     assert flight.reports("neutron_spectrometer: calibrate")[-1][:2] == ("completion", False)
     assert outcome(flight)["outcome"] == "complete"
@@ -197,7 +204,7 @@ def test_an_activity_ends_when_what_it_must_keep_is_gone(bench):
 
 def test_a_battery_below_its_reserve_ends_the_plan_at_once(bench):
     flight = bench([{"activity": "a", "wait_s": 1000.0}]).run(30)
-    flight.unit("power").state_of_charge = 0.15
+    charge(flight, 0.15)
     assert outcome(flight.run(30))["outcome"] == "energy"
 
 
