@@ -36,6 +36,8 @@ from lupex_nodes.system import load_system
 
 #: Seeds from here on are kept for this page: nothing is tested or tuned on them.
 FIRST_SEED = 5001
+#: Legs have their own: planning was tuned on some of those.
+FIRST_LEG_SEED = 6001
 COMMAND = "docs/make_validation.py"
 #: Half a step of the grid of possibilities: log10 of the content, and g/cm2 of cover.
 GRID = np.log10(200.0) / 99.0 / 2.0, 150.0 / 100.0 / 2.0
@@ -259,6 +261,7 @@ def main() -> None:
         sections[scenario] = flights_text(scenario, flights, wall_s, options.processes, judge)
     began = time.monotonic()
     few = seeds[:20]
+    far = range(FIRST_LEG_SEED, FIRST_LEG_SEED + len(few))
     with context.Pool(options.processes) as pool:
         flown = {
             condition: pool.map(fly_to_localise, [(condition, seed) for seed in few], chunksize=1)
@@ -270,9 +273,9 @@ def main() -> None:
     ])  # fmt: skip
     began = time.monotonic()
     with context.Pool(options.processes) as pool:
-        legs = [leg for each in pool.map(leg_flights.fly, few, chunksize=1) for leg in each]
+        legs = [leg for each in pool.map(leg_flights.fly, far, chunksize=1) for leg in each]
     sections["legs"] = "\n\n".join([
-        made_by(COMMAND, time.monotonic() - began) + f" Seeds {few[0]} to {few[-1]}.",
+        made_by(COMMAND, time.monotonic() - began) + f" Seeds {far[0]} to {far[-1]}.",
         table(("what", "found", "bound", "met"),
               [_row(*row)[: None if len(few) > 2 else 3] for row in leg_flights.judged(legs)]),
         table(("legs", ""), leg_flights.counted(legs)),
