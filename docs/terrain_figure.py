@@ -22,13 +22,18 @@ SEEDS = range(1, 9)
 REAL, MADE, ROUGH, TARGET = "#1b1f24", "#0072B2", "#D55E00", "#8a929c"
 
 
-def spectrum(heights_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return wavelengths and mean power of rings, best plane removed, Hann window."""
+def level(heights_m: np.ndarray) -> np.ndarray:
+    """Return the heights with their best plane removed."""
     y, x = np.mgrid[: heights_m.shape[0], : heights_m.shape[1]]
     plane = np.column_stack([np.ones(heights_m.size), x.ravel(), y.ravel()])
     fit = np.linalg.lstsq(plane, heights_m.ravel(), rcond=None)[0]
+    return heights_m - (plane @ fit).reshape(heights_m.shape)
+
+
+def spectrum(heights_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return wavelengths and mean power of rings, best plane removed, Hann window."""
     window = np.outer(*(np.hanning(n) for n in heights_m.shape))
-    flat = (heights_m - (plane @ fit).reshape(heights_m.shape)) * window
+    flat = level(heights_m) * window
     power = np.abs(np.fft.fft2(flat)) ** 2 * PIXEL_M**2 / np.sum(window**2)
     frequencies = (np.fft.fftfreq(n, PIXEL_M) for n in heights_m.shape)
     k = np.hypot(*np.meshgrid(*frequencies, indexing="ij"))
@@ -40,6 +45,11 @@ def spectrum(heights_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def slopes_deg(heights_m: np.ndarray) -> np.ndarray:
     """Return the slopes over 5 m, flat."""
     return np.degrees(np.arctan(np.hypot(*np.gradient(heights_m, PIXEL_M)))).ravel()
+
+
+def quantiles(heights_m: np.ndarray) -> str:
+    """Write median and 95th percentile of the slopes, deg."""
+    return " and ".join(f"{q:.1f}" for q in np.percentile(slopes_deg(heights_m), (50, 95)))
 
 
 def draw(crop: Path, out: Path) -> None:
@@ -62,8 +72,12 @@ def draw(crop: Path, out: Path) -> None:
         mean = np.exp(np.log(all_power).mean(0))
         left.plot(wavelength_m, mean, color=colour, label=f"{len(SEEDS)} sites, relief {scale:g}")
         bins = np.arange(0.0, 40.0, 0.5)
-        density = np.histogram(np.concatenate([*map(slopes_deg, made[scale])]), bins, density=True)
-        right.plot(bins[1:] - 0.25, density[0], color=colour, label=f"relief {scale:g}")
+        flat = [level(one) for one in made[scale]]
+        each = [np.histogram(slopes_deg(one), bins, density=True)[0] for one in flat]
+        right.fill_between(bins[1:] - 0.25, np.min(each, 0), np.max(each, 0), color=colour,
+                           alpha=0.2, lw=0)  # fmt: skip
+        label = f"relief {scale:g}: {quantiles(np.concatenate(flat))}"
+        right.plot(bins[1:] - 0.25, np.mean(each, 0), color=colour, label=label)
     left.plot(wavelength_m, power, color=REAL, lw=2.0, label="LOLA near Shoemaker")
     smooth_m = np.geomspace(11.0, 700.0, 100)
     law_m4 = target_spectrum_m4(1.0 / smooth_m)
@@ -75,10 +89,11 @@ def draw(crop: Path, out: Path) -> None:
     left.minorticks_off()
     left.invert_xaxis()
     left.legend(frameon=False)
-    real_density = np.histogram(slopes_deg(real), bins, density=True)[0]
-    right.plot(bins[1:] - 0.25, real_density, color=REAL, lw=2.0, label="LOLA near Shoemaker")
+    real_density = np.histogram(slopes_deg(level(real)), bins, density=True)[0]
+    label = f"LOLA near Shoemaker: {quantiles(level(real))}"
+    right.plot(bins[1:] - 0.25, real_density, color=REAL, lw=2.0, label=label)
     right.set(xlim=(0, 30), ylim=(0, None), xlabel="slope over 5 m, deg", ylabel="share per deg",
-              title="Slopes")  # fmt: skip
+              title="Slopes, mean tilt removed (median and 95 %, deg)")  # fmt: skip
     right.legend(frameon=False)
     figure.savefig(out)
 
