@@ -65,11 +65,17 @@ class ThermalNetwork:
                 matrix[i, j] += value
                 matrix[j, i] += value
         self._base = self._conductance.copy()
+        self._base_radiation = self._radiation.copy()
 
     def conduct(self, link: int, extra_w_k: float) -> None:
         """Give the link of this number `extra_w_k` beyond the conductance it was made with."""
         i, j = self._ends[link]
         self._conductance[i, j] = self._conductance[j, i] = self._base[i, j] + extra_w_k
+
+    def radiate(self, link: int, factor: float) -> None:
+        """Let the link of this number radiate `factor` of what it was made to."""
+        i, j = self._ends[link]
+        self._radiation[i, j] = self._radiation[j, i] = factor * self._base_radiation[i, j]
 
     def step(
         self,

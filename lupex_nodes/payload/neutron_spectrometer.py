@@ -80,6 +80,12 @@ class NeutronSpectrometer(Unit):
             1.0, "of the cadmium tube, such as by gas loss", ge=0.0, le=10.0
         )
         thermal_efficiency_factor: float = parameter(1.0, "of the tin tube", ge=0.0, le=10.0)
+        epithermal_discharge_cps: float = parameter(
+            0.0, "counts of a corona discharge in the cadmium tube", "1/s", ge=0.0, le=1e5
+        )
+        heater_off_k: float = parameter(
+            0.0, "tubes are so much colder than held", "K", ge=0.0, le=150.0
+        )
 
     kind = Kind.HARDWARE
     modes = {
@@ -227,11 +233,18 @@ class NeutronSpectrometer(Unit):
         p, faults = self.parameters, self.degradation
         ground_k = surface.surface_temperature_k if surface else 200.0
         self._tube_k = p.tube_set_point_k + p.tube_coupling * (ground_k - 200.0)
+        self._tube_k -= faults.heater_off_k
         self._gain = tube_gain(self._tube_k)
         factor = np.array([faults.epithermal_efficiency_factor, faults.thermal_efficiency_factor])
-        self._tube_background_cps = self._background_cps * factor
-        flux = radiation.cosmic_ray_factor if radiation else 1.0
+        flux, solar = (
+            (radiation.cosmic_ray_factor, radiation.solar_particle_factor)
+            if radiation
+            else (1.0, 1.0)
+        )
         self._dry_cps = self._dry_rate_cps * flux * factor
+        # solar particles make neutrons in rover and tubes, which tell nothing of the soil
+        self._tube_background_cps = self._background_cps * factor + (solar - 1.0) * self._dry_cps
+        self._tube_background_cps[0] += faults.epithermal_discharge_cps
 
     def _footprint_ratios(self, rows: np.ndarray) -> np.ndarray:
         radius = rows["radius_m"]

@@ -9,23 +9,39 @@ from sensor_msgs.msg import BatteryState
 
 from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.stamps import to_stamp
-from lupex_nodes.models.battery import FREEZING_K, capacity_factor
+from lupex_nodes.models.battery import (
+    FREEZING_K,
+    capacity_factor,
+    cell_open_circuit_voltage_v,
+)
 from lupex_nodes.models.power_balance import Flow, PowerBalance
 
 
 def battery_message(
-    now: int, frame_id: str, balance: PowerBalance, flow: Flow, temperature_k: float
+    now: int,
+    frame_id: str,
+    balance: PowerBalance,
+    flow: Flow,
+    temperature_k: float,
+    weak_cell_lack: float = 0.0,
 ) -> Any:
     """Make the state of a battery.
 
     Charge, capacity and percentage are what the cells hold at their present temperature; the
-    design capacity is that of new cells at 25 deg C.
+    design capacity is that of new cells at 25 deg C. `cell_voltage` has one value a group in
+    series; the last lacks `weak_cell_lack` of its charge.
     """
     cells = balance.battery
+    charge = balance.state_of_charge
+    lower_v = cell_open_circuit_voltage_v(charge) - cell_open_circuit_voltage_v(
+        max(charge - weak_cell_lack, 0.0)
+    )
+    each_v = flow.voltage_v / cells.cells_in_series
     battery = fresh(BatteryState)
     battery.header.stamp = to_stamp(now)
     battery.header.frame_id = frame_id
-    battery.voltage = flow.voltage_v
+    battery.voltage = flow.voltage_v - lower_v
+    battery.cell_voltage = [each_v] * (cells.cells_in_series - 1) + [each_v - lower_v]
     battery.current = -flow.current_a  # sensor_msgs: negative when discharging
     battery.temperature = temperature_k - FREEZING_K
     battery.percentage = balance.usable_fraction(temperature_k)

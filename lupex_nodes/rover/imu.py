@@ -55,10 +55,14 @@ class InertialUnit(Unit):
         power_w: float = parameter(12.0, "taken", "W", ge=0.0, assumed=True)
 
     class Degradation(Degradation):
-        """What goes wrong in a gyro."""
+        """What goes wrong in gyros and accelerometers."""
 
         gyro_bias_step_deg_h: float = parameter(
             0.0, "added to the bias of the vertical gyro", "deg/h", ge=-1e5, le=1e5
+        )
+        gyro_noise_factor: float = parameter(1.0, "of the rates' noise", ge=1.0, le=1e4)
+        accelerometer_bias_step_m_s2: float = parameter(
+            0.0, "added to the bias of the accelerometer ahead", "m/s2", ge=-10.0, le=10.0
         )
 
     kind = Kind.HARDWARE
@@ -106,8 +110,11 @@ class InertialUnit(Unit):
         turned = rotation_between(before, attitude)
         noise = self.rng.standard_normal(9).tolist()
         walk = p.rate_random_walk_deg_h_sqrt_h * _DEG_H * math.sqrt(dt_s / 3600.0)
+        faults = self.degradation
         white = math.radians(p.angle_random_walk_deg_sqrt_h) / 60.0 / math.sqrt(dt_s)
-        step = (0.0, 0.0, self.degradation.gyro_bias_step_deg_h * _DEG_H)
+        white *= faults.gyro_noise_factor
+        step = (0.0, 0.0, faults.gyro_bias_step_deg_h * _DEG_H)
+        pushed = (faults.accelerometer_bias_step_m_s2, 0.0, 0.0)
         moon = into_body(attitude, self._moon)
         up = into_body(attitude, (0.0, 0.0, MOON_GRAVITY_M_S2))
         bias = self._gyro_bias
@@ -116,7 +123,7 @@ class InertialUnit(Unit):
             bias[i] += walk * noise[i]
             rate.append(turned[i] / dt_s + moon[i] + bias[i] + step[i] + white * noise[3 + i])
             sigma = p.accelerometer_sigma_m_s2
-            force.append(up[i] + self._force_bias[i] + sigma * noise[6 + i])
+            force.append(up[i] + self._force_bias[i] + pushed[i] + sigma * noise[6 + i])
         self._rate = tuple(rate)
         message = fresh(Imu)
         # the sample is of the moment up to which the motion is known

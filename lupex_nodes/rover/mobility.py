@@ -111,6 +111,16 @@ class Mobility(Unit):
         drag_crawler: Literal["front_left", "front_right", "rear_left", "rear_right"] = parameter(
             "front_left", "which crawler drags"
         )
+        jammed_crawler: Literal[
+            "none", "front_left", "front_right", "rear_left", "rear_right"
+        ] = parameter("none", "which crawler a stone holds fast")
+        frozen_steering_encoder: Literal[
+            "none", "front_left", "front_right", "rear_left", "rear_right"
+        ] = parameter("none", "whose steering angle is told as it was")
+        encoder_dropout: float = parameter(
+            0.0, "part of the seconds in which the encoders of the tracks count nothing", ge=0.0,
+            le=1.0,
+        )  # fmt: skip
 
     kind = Kind.HARDWARE
     modes = {"stopped": ("driving", "blocked"), "driving": ("stopped", "blocked"),
@@ -130,6 +140,7 @@ class Mobility(Unit):
         self.layout = CrawlerLayout(speed_max_m_s=p.speed_max_m_s)
         self._steering = list(self.context.memory.get("steering_rad", [0.0] * 4))
         self._speeds = [0.0] * 4
+        self._told: array | None = None
         self._travel_m = [0.0] * 4
         self._laid_m = 0.0
         self._currents_a = [0.0] * 4
@@ -174,9 +185,11 @@ class Mobility(Unit):
         dt_s = 0.0 if self._last is None or not self._busy else (now - self._last) / SECOND
         first, self._last = self._last is None, now
         self._energy_j += self._power_w * dt_s
+        dropout = self.degradation.encoder_dropout
+        counted = not dropout or self.rng.random() >= dropout
         for i, speed in enumerate(self._speeds):
-            self._travel_m[i] += speed * dt_s
-            self._laid_m += 0.25 * abs(speed) * dt_s
+            self._travel_m[i] += speed * dt_s * counted
+            self._laid_m += 0.25 * abs(speed) * dt_s * counted
         self._listen()
         velocity = self._velocity(now)
         target = self._target(velocity)
@@ -308,7 +321,7 @@ class Mobility(Unit):
                     _, _, load_n, thrust_n, _, _ = loads[i]
                     force_n += max(0.0, thrust_n + p.track_resistance * load_n)
                 current_a = train.current_a(force_n)
-                if current_a > p.current_limit_a:
+                if current_a > p.current_limit_a or CRAWLERS[i] == faults.jammed_crawler:
                     current_a, speed = p.current_limit_a, 0.0
                     power_w += current_a * current_a * p.winding_ohm
                 else:
@@ -368,14 +381,24 @@ class Mobility(Unit):
             self.health = (WARNING, sentence)
         self.event(event, sentence, level=level, **values)
 
+    def _told_steering(self, steering: array) -> array:
+        """Return the angles as their encoders tell them."""
+        frozen = self.degradation.frozen_steering_encoder
+        told = array("d", steering)
+        if frozen != "none" and self._told is not None:
+            told[CRAWLERS.index(frozen)] = self._told[CRAWLERS.index(frozen)]
+        self._told = told
+        return told
+
     def _publish(self, now: int, moved: bool) -> None:
         stamp = to_stamp(now)
         # arrays, because a message checks and copies a list number by number
         steering, speeds = array("d", self._steering), array("d", self._speeds)
+        told = self._told_steering(steering)
         joints = fresh(JointState)
         joints.header.stamp = stamp
         joints.name = _JOINTS
-        joints.position = array("d", self._travel_m) + steering
+        joints.position = array("d", self._travel_m) + told
         joints.velocity = speeds + _STILL
         newtons_per_a = self._train.gear_efficiency * self._train.back_emf_v_s_m
         joints.effort = array("d", [newtons_per_a * a for a in self._currents_a]) + _STILL

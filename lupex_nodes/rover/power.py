@@ -121,14 +121,30 @@ class Power(Unit):
         )  # fmt: skip
 
     class Degradation(Degradation):
-        """What goes wrong in the sources."""
+        """What goes wrong in array, battery, regulator and switches."""
 
         array_output_factor: float = parameter(
             1.0, "of what the array would give", ge=0.0, le=1.0
         )
+        array_drive_stuck: bool = parameter(False, "the array no longer turns on its mast")
         battery_capacity_fade: float = parameter(
             0.0, "part of the capacity lost", ge=0.0, le=0.95
         )
+        battery_resistance_factor: float = parameter(
+            1.0, "of the cells' resistance", ge=1.0, le=50.0
+        )
+        weak_cell_lack: float = parameter(
+            0.0, "part of the charge that one group of cells in series lacks", ge=0.0, le=0.5
+        )
+        regulator_efficiency_factor: float = parameter(
+            1.0, "of the efficiency of the array's regulator", ge=0.3, le=1.0
+        )
+        bus_leak_w: float = parameter(
+            0.0, "lost to the structure by a soft short of the bus", "W", ge=0.0, le=1000.0
+        )
+        shorted_channel: str = parameter("", "behind whose switch something is shorted")
+        short_w: float = parameter(0.0, "that the short takes", "W", ge=0.0, le=3000.0)
+        open_channel: str = parameter("", "whose switch no longer closes")
 
     kind = Kind.HARDWARE
     modes = {
@@ -195,8 +211,14 @@ class Power(Unit):
         dt_s = 0.0 if self._last is None else (now - self._last) / SECOND
         self._last = now
         cells_k = self.battery_k
+        self.balance.regulator_efficiency = (
+            self.parameters.regulator_efficiency * self.degradation.regulator_efficiency_factor
+        )
         self._flow = self.balance.step(self._array_w, self._load_w, cells_k, dt_s)
         self._trip(now, dt_s)
+        if self.bank.on.get(self.degradation.open_channel, False):
+            self.bank.switch(self.degradation.open_channel, False)
+            self._show_channels = True
         self._age(dt_s)
         self._follow(now, dt_s)
         self._shed(now)
@@ -251,7 +273,11 @@ class Power(Unit):
         powers_w = {name: row.power_w for name, row in loads.items() if name != self.context.name}
         if self.bank.on.get("computer", False):
             powers_w["computer"] = p.computer_w
-        self._load_w = p.base_load_w + sum(powers_w.values()) if self.alive else 0.0
+        if self.bank.on.get(self.degradation.shorted_channel, False):
+            shorted = self.degradation.shorted_channel
+            powers_w[shorted] = powers_w.get(shorted, 0.0) + self.degradation.short_w
+        always_w = p.base_load_w + self.degradation.bus_leak_w
+        self._load_w = always_w + sum(powers_w.values()) if self.alive else 0.0
         volts = max(self._flow.voltage_v, 1.0)
         self._currents_a = {name: power_w / volts for name, power_w in powers_w.items()}
         self._array_w = 0.0 if self.mode == "lost" else self._light(dt_s)
@@ -268,7 +294,7 @@ class Power(Unit):
             self._yaw_rad = yaw_rad
         if sun is None:
             return 0.0
-        if self.alive:
+        if self.alive and not self.degradation.array_drive_stuck:
             body["azimuth_deg"] = slew(
                 body["azimuth_deg"], sun.azimuth_deg, p.array_rate_deg_s, dt_s
             )
@@ -295,19 +321,25 @@ class Power(Unit):
         )
 
     def _age(self, dt_s: float) -> None:
-        """Let array and battery grow old."""
+        """Let array and battery grow old, and take up what broke in the cells."""
         p, body, cells = self.parameters, self._body, self.balance.battery
+        faults = self.degradation
         body["age_s"] += dt_s
         body["moved_c"] += abs(self._flow.current_a) * dt_s
         new_c = cells.cell_capacity_ah * 3600.0 * cells.strings_in_parallel
+        # a group that lacks charge is empty first, and the pack with it
         fade = min(
-            self.degradation.battery_capacity_fade
+            faults.battery_capacity_fade
+            + faults.weak_cell_lack
             + p.fade_per_cycle * body["moved_c"] / (2.0 * new_c)
             + p.fade_per_year * body["age_s"] / _YEAR_S,
             0.99,
         )
-        if abs(fade - cells.capacity_fade) > 1e-5:
-            self.balance.battery = replace(cells, capacity_fade=fade)
+        cell_ohm = Battery.cell_resistance_ohm * faults.battery_resistance_factor
+        if abs(fade - cells.capacity_fade) > 1e-5 or cell_ohm != cells.cell_resistance_ohm:
+            self.balance.battery = replace(
+                cells, capacity_fade=fade, cell_resistance_ohm=cell_ohm
+            )
 
     # --- what protects, and what happens when that was not enough ------------------------------
 
@@ -403,7 +435,10 @@ class Power(Unit):
     def _publish(self, now: int, cells_k: float) -> None:
         flow: Flow = self._flow
         self.battery.publish(
-            battery_message(now, "rover/base_link", self.balance, flow, cells_k)
+            battery_message(
+                now, "rover/base_link", self.balance, flow, cells_k,
+                self.degradation.weak_cell_lack,
+            )  # fmt: skip
         )
         self.bus.publish_rows(now, [bus_row(self.balance, flow, self._array_w, self.alive)])
         own_w = self.parameters.base_load_w if self.alive else 0.0

@@ -18,15 +18,16 @@ from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.rover.attitude import Quaternion, into_body, quaternion, times
 from lupex_nodes.world.constants import generator_of_run
 from lupex_nodes.world.load_report import LoadReport
-from lupex_nodes.world.records import LOAD, SUN
+from lupex_nodes.world.records import LOAD, RADIATION, SUN
 
 
 class StarTracker(Unit):
     """Attitude in the map frame from a camera that looks at the zenith.
 
     Noise of a frame, larger about the boresight, and a mounting error that stays. No attitude when
-    the Sun comes near the boresight, when the rover turns too fast, or when dust hides the stars:
-    the orientation's covariance then begins with -1, as ROS 2 says that there is none.
+    the Sun comes near the boresight, when the rover turns too fast, when dust hides the stars, or
+    when solar particles draw more false stars than there are true ones: the orientation's
+    covariance then begins with -1, as ROS 2 says that there is none.
     """
 
     class Parameters(Parameters):
@@ -52,6 +53,9 @@ class StarTracker(Unit):
         turn_rate_max_deg_s: float = parameter(
             0.5, "no stars when turning faster", "deg/s", ge=0.0, assumed=True
         )
+        particles_max: float = parameter(
+            5.0, "no stars when solar particles raise the neutron rate more", ge=1.0, assumed=True
+        )
         interval_s: float = parameter(10.0, "between frames", "s", ge=1.0, le=60.0)
         power_w: float = parameter(6.0, "taken", "W", ge=0.0, assumed=True)
 
@@ -61,10 +65,15 @@ class StarTracker(Unit):
         dust: float = parameter(
             0.0, "part of the light that dust takes; no stars above 0.7", ge=0.0, le=1.0
         )
+        knock_deg: float = parameter(
+            0.0, "turn of the mounting about the vertical, as after a knock", "deg", ge=-45.0,
+            le=45.0,
+        )  # fmt: skip
 
     kind = Kind.HARDWARE
     truth = Input("world/vehicle/odometry", Odometry)
     sun = Input("world/sun", PointCloud2, Qos.STATE, schema=SUN)
+    radiation = Input("world/radiation", PointCloud2, Qos.STATE, schema=RADIATION)
     attitude = Output("rover/star_tracker/attitude", Imu, frame_id="rover/star_tracker")
     load = Output("~/load", PointCloud2, schema=LOAD)
 
@@ -107,6 +116,9 @@ class StarTracker(Unit):
             return "dust covers the optics"
         if abs(truth.twist.twist.angular.z) > math.radians(p.turn_rate_max_deg_s):
             return "the rover turns too fast"
+        radiation = self.radiation.row()
+        if radiation is not None and radiation.solar_particle_factor > p.particles_max:
+            return "solar particles draw false stars"
         sun = self.sun.row()
         if sun is None or sun.lit_upper <= 0.0:
             return ""
@@ -145,6 +157,9 @@ class StarTracker(Unit):
         seen = times(
             times((turn.x, turn.y, turn.z, turn.w), self._mounting), _small(along, cross * b, up)
         )
+        half = 0.5 * math.radians(self.degradation.knock_deg)
+        if half:
+            seen = times((0.0, 0.0, math.sin(half), math.cos(half)), seen)
         q = message.orientation
         q.x, q.y, q.z, q.w = seen
         covariance = message.orientation_covariance

@@ -23,7 +23,8 @@ from lupex_nodes.world.records import LOAD, SUN, SURFACE
 
 _NODES = ("battery", "box", "radiator", "motors", "mast")
 _HEATED = ("battery", "box", "motors", "mast")
-_HEAT_PIPE = 2  # number of its link
+_HEAT_PIPE, _TO_SKY = 2, 3  # numbers of their links
+_DUST_ABSORPTANCE = 0.85
 # Whose heat is left elsewhere than in the box.
 _OUTSIDE = {"mobility": "motors", "star_tracker": "mast", "stereo_camera": "mast"}
 
@@ -137,7 +138,7 @@ class Thermal(Unit):
         )
 
     class Degradation(Degradation):
-        """What goes wrong with heaters and heat pipe."""
+        """What goes wrong with heaters, heat pipe and radiator."""
 
         battery_heater_factor: float = parameter(
             1.0, "of its power that the battery's heater still has", ge=0.0, le=1.0
@@ -145,9 +146,16 @@ class Thermal(Unit):
         box_heater_factor: float = parameter(
             1.0, "of its power that the box heater still has", ge=0.0, le=1.0
         )
+        heater_stuck_on: Literal["none", "battery", "box", "motors", "mast"] = parameter(
+            "none", "whose heater no thermostat switches off"
+        )
         heat_pipe_stuck: Literal["no", "open", "shut"] = parameter(
             "no", "where the loop heat pipe stays"
         )
+        radiator_dust: float = parameter(
+            0.0, "part of the radiator that dust covers: dark to the Sun, an insulation to the sky",
+            ge=0.0, le=1.0,
+        )  # fmt: skip
 
     kind = Kind.HARDWARE
     modes = {
@@ -260,6 +268,7 @@ class Thermal(Unit):
         self._body["heat_pipe_on"] = on
         extra_w_k = p.heat_pipe_on_w_k - p.heat_pipe_off_w_k if on else 0.0
         self.network.conduct(_HEAT_PIPE, max(extra_w_k, 0.0))
+        self.network.radiate(_TO_SKY, 1.0 - self.degradation.radiator_dust)
 
     def _hold(self) -> None:
         """Set heaters and take up losses, light and sinks; all are held until the next step."""
@@ -286,7 +295,11 @@ class Thermal(Unit):
             through = p.blanket_absorptance * p.insulation_emittance / 0.8
             heat_w["box"] += through * light_w_m2 * p.sunlit_side_m2
             upward = max(0.0, math.sin(math.radians(sun.elevation_deg)))
-            heat_w["radiator"] += p.radiator_absorptance * light_w_m2 * upward * p.radiator_m2
+            dust = self.degradation.radiator_dust
+            absorptance = p.radiator_absorptance + dust * (
+                _DUST_ABSORPTANCE - p.radiator_absorptance
+            )
+            heat_w["radiator"] += absorptance * light_w_m2 * upward * p.radiator_m2
         self._heat_w = np.array([heat_w[name] for name in _NODES])
 
     def _loads(self) -> dict[str, Any]:
@@ -303,10 +316,10 @@ class Thermal(Unit):
             box_k = p.box_wake_k + 1.0
         outside = awake or (self.mode == "waking" and self._enough_charge)
         heaters = (
-            ("battery", p.battery_set_k, p.battery_heater_w * faults.battery_heater_factor),
-            ("box", box_k, p.box_heater_w * faults.box_heater_factor),
-            ("motors", p.motors_set_k, p.motors_heater_w if outside else 0.0),
-            ("mast", p.mast_set_k, p.mast_heater_w if outside else 0.0),
+            ("battery", p.battery_set_k, p.battery_heater_w * faults.battery_heater_factor, True),
+            ("box", box_k, p.box_heater_w * faults.box_heater_factor, True),
+            ("motors", p.motors_set_k, p.motors_heater_w, outside),
+            ("mast", p.mast_set_k, p.mast_heater_w, outside),
         )
         left_w = math.inf
         if not self._alive:
@@ -315,8 +328,10 @@ class Thermal(Unit):
             # a bus that the array alone carries gives heaters what is left
             left_w = max(0.0, sum(self._heaters_w.values()) - bus.unmet_w)
         powers_w = {}
-        for name, set_k, most_w in heaters:
-            share = min(max(set_k + 0.5 - self._kelvin(name), 0.0), 1.0)
+        for name, set_k, most_w, wanted in heaters:
+            share = min(max(set_k + 0.5 - self._kelvin(name), 0.0), 1.0) if wanted else 0.0
+            if name == faults.heater_stuck_on:
+                share = 1.0
             powers_w[name] = min(share * most_w, left_w)
             left_w -= powers_w[name]
         return powers_w

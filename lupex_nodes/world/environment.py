@@ -110,6 +110,19 @@ class Environment(Unit):
             live=False, assumed=True,
         )  # fmt: skip
 
+        solar_event_after_h: float = parameter(
+            -1.0, "of the run's first moment a solar particle event begins; negative: none", "h",
+            ge=-1.0, le=1e5, live=False,
+        )  # fmt: skip
+        solar_event_h: float = parameter(
+            6.0, "until a solar particle event has faded to a third", "h", ge=0.1, le=240.0,
+            live=False, assumed=True,
+        )  # fmt: skip
+        solar_event_factor: float = parameter(
+            10.0, "of the neutron rate at the event's height", ge=1.0, le=1000.0, live=False,
+            assumed=True,
+        )  # fmt: skip
+
     kind = Kind.NATURE
     period_s = 60.0
     vehicle = Input("world/vehicle/odometry", Odometry, wake=True)
@@ -141,7 +154,7 @@ class Environment(Unit):
         self._next = 0
         self._heat: GroundHeat | None = None
         self._ground_told = 0
-        self._told = False
+        self._told: float | None = None
         self._shown: dict[str, float] = {}
 
     def step(self, now: int) -> int | None:
@@ -159,9 +172,10 @@ class Environment(Unit):
         self._look_at_sun(now, sun)
         self._look_at_earth(now)
         self._warm_ground(now, sun)
-        if not self._told:
-            self.radiation.publish_rows(now, [(self.cosmic_ray_factor,)])
-            self._told = True
+        solar = self._solar_particles(now)
+        if solar != self._told:
+            self.radiation.publish_rows(now, [(self.cosmic_ray_factor, solar)])
+            self._told = solar
         return self._next
 
     def housekeeping(self) -> dict[str, Any]:
@@ -174,6 +188,17 @@ class Environment(Unit):
             return 0.0, 0.0, False
         place, twist = self.vehicle.value.pose.pose.position, self.vehicle.value.twist.twist
         return place.x, place.y, bool(twist.linear.x or twist.linear.y or twist.angular.z)
+
+    def _solar_particles(self, now: int) -> float:
+        """Return the neutron rate over that without solar particles: a sudden rise, slow decay."""
+        p = self.parameters
+        first: int = self.context.memory.setdefault("first", now)
+        since_h = (now - first) / (3600.0 * SECOND) - p.solar_event_after_h
+        if p.solar_event_after_h < 0.0 or since_h < 0.0:
+            return 1.0
+        excess = (p.solar_event_factor - 1.0) * math.exp(-since_h / p.solar_event_h)
+        # the tail is lost in the counting noise
+        return 1.0 + excess if excess > 0.01 else 1.0
 
     def _ephemeris(self, now: int) -> EphemerisTable:
         p = self.parameters

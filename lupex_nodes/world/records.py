@@ -49,6 +49,7 @@ GROUND = Schema(
 RADIATION = Schema(
     "radiation",
     ("cosmic_ray_factor", "f4", "flux of galactic cosmic rays over its mean"),
+    ("solar_particle_factor", "f4", "all neutrons over those without a solar particle event"),
 )
 COLUMN = Schema(
     "column",

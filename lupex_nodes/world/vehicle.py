@@ -11,7 +11,7 @@ from sensor_msgs.msg import JointState, PointCloud2
 
 from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.messages import ERROR
-from lupex_nodes.bus.parameters import parameter
+from lupex_nodes.bus.parameters import Degradation, parameter
 from lupex_nodes.bus.ports import Input, Output
 from lupex_nodes.bus.stamps import SECOND, next_minute, seconds, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
@@ -37,6 +37,7 @@ from lupex_nodes.world.ground import GroundParameters, ground
 from lupex_nodes.world.records import TRACKS, VEHICLE
 
 _SOIL_STEP_DEG = 0.25
+_LEAST_FRICTION_DEG = 3.0
 _IMMOVABLE_N = 1e9
 _ROCKS_ASKED_M, _ROCKS_KEPT_M = 8.0, 2.0
 
@@ -100,6 +101,14 @@ class Vehicle(Unit):
         silence_s: float = parameter(
             3.0, "crawlers stop after so long without a drive signal", "s", ge=0.5, live=False
         )
+
+    class Degradation(Degradation):
+        """What goes wrong under the rover."""
+
+        friction_loss_deg: float = parameter(
+            0.0, "taken off the soil's friction angle, as where a crust breaks", "deg", ge=0.0,
+            le=30.0,
+        )  # fmt: skip
 
     kind = Kind.NATURE
     drive = Input("rover/mobility/drive", JointState, wake=True)
@@ -180,7 +189,9 @@ class Vehicle(Unit):
     # --- what the ground is ------------------------------------------------------------------
 
     def _soil_here(self) -> Soil:
-        step = round(self.soil_map.friction_deg(self.x_m, self.y_m) / _SOIL_STEP_DEG)
+        friction_deg = self.soil_map.friction_deg(self.x_m, self.y_m)
+        friction_deg = max(friction_deg - self.degradation.friction_loss_deg, _LEAST_FRICTION_DEG)
+        step = round(friction_deg / _SOIL_STEP_DEG)
         soil = self._soils.get(step)
         if soil is None:
             soil = self._soils[step] = Soil(friction_angle_deg=step * _SOIL_STEP_DEG)
