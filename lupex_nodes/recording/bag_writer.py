@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes rosbag2 bags: one MCAP file and its metadata.yaml (version 9).
+"""Writes rosbag2 bags: MCAP files, one unless split, and their metadata.yaml (version 9).
 
 Nothing of the machine goes into the file (no path, host, wall time or library version), so two
 runs that publish the same messages leave the same bytes.
@@ -7,19 +7,20 @@ runs that publish the same messages leave the same bytes.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import yaml
 from mcap.writer import CompressionType, Writer
 
 from lupex_nodes.recording import message_types
+from lupex_nodes.recording.storage_stream import StorageStream
 
-FILE_NAME = "bag_0.mcap"
 METADATA_NAME = "metadata.yaml"
 CUSTOM_DATA_RECORD = "custom_data"
 FLUSH_PERIOD_S = 1.0
@@ -47,19 +48,41 @@ QOS = {
 }
 
 
-class _Channel:
-    """One (topic, type) of the bag."""
+class Split(NamedTuple):
+    """When a bag goes on in a new file: at a size (bytes), after a time (s), whichever is first.
 
-    __slots__ = ("count", "id", "profiles", "topic", "type_hash", "type_name")
+    A file exceeds its size by less than one chunk, 1 MB before compression, and its index.
+    """
+
+    size_bytes: float = math.inf
+    duration_s: float = math.inf
+
+
+#: One file, however large.
+WHOLE = Split()
+
+
+class _Topic:
+    """One (topic, type) of the bag; ``id`` is its channel in the file being written."""
+
+    __slots__ = ("count", "encoding", "id", "name", "profiles", "text", "type_hash", "type_name")
 
     def __init__(
-        self, id: int, topic: str, type_name: str, type_hash: str, profiles: list[dict[str, Any]]
-    ):
-        self.id = id
-        self.topic = topic
+        self,
+        name: str,
+        type_name: str,
+        type_hash: str,
+        profiles: list[dict[str, Any]],
+        encoding: str,
+        text: bytes,
+    ) -> None:
+        self.id = 0
+        self.name = name
         self.type_name = type_name
         self.type_hash = type_hash
         self.profiles = profiles
+        self.encoding = encoding
+        self.text = text
         self.count = 0
 
 
@@ -67,11 +90,12 @@ class BagWriter:
     """A new rosbag2 bag.
 
     `folder` is made, parents too; it may exist but must be empty. `custom_data` goes into
-    metadata.yaml and, so that a bag killed half-way still has it, to the head of the MCAP file.
+    metadata.yaml and, so that a bag killed half-way still has it, to the head of every MCAP file.
     With `flush`, `maybe_flush` ends the open chunk once a wall second: what a kill then costs is
     at most the last second.
 
-    Raises RecordingError, one sentence, when the folder or the disk refuses.
+    Raises RecordingError, one sentence, when the folder or the disk refuses. A full disk loses
+    nothing that was accepted: the file is ended properly, and `resume` goes on in a new one.
     """
 
     def __init__(
@@ -79,9 +103,9 @@ class BagWriter:
         folder: Path | str,
         custom_data: Mapping[str, str] | None = None,
         flush: bool = False,
+        split: Split = WHOLE,
     ) -> None:
         self.folder = Path(folder)
-        self.path = self.folder / FILE_NAME
         self.custom_data = dict(custom_data or {})
         for key, value in self.custom_data.items():
             if not isinstance(value, str):
@@ -91,36 +115,64 @@ class BagWriter:
                 )
         self.message_count = 0
         self._flush = flush
+        self._split = split
+        # a float holds today's nanoseconds to 256 only
+        duration_s = split.duration_s
+        self._duration_ns = round(duration_s * 1e9) if math.isfinite(duration_s) else duration_s
         self._next_flush = time.monotonic() + FLUSH_PERIOD_S
-        self._channels: dict[tuple[str, str], _Channel] = {}
+        self._topics: dict[tuple[str, str], _Topic] = {}
+        self._files: list[tuple[str, int, int, int]] = []
+        self._number = 0
+        self._failure: RecordingError | None = None
+        self._stream: StorageStream | None = None
+        self._make_folder()
+        self._open()
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            taken = any(self.folder.iterdir())
+        except OSError as error:
+            raise self._refused(error) from None
+        if taken:
+            raise RecordingError(
+                f"bag folder {self.folder} already holds files; "
+                "name another folder or remove this one"
+            )
+
+    def _refused(self, error: OSError) -> RecordingError:
+        return RecordingError(
+            f"cannot record to {self.folder}: {error.strerror}; name a folder that can be written"
+        )
+
+    @property
+    def path(self) -> Path:
+        """The file being written, or the last one."""
+        return self.folder / f"bag_{self._number}.mcap"
+
+    def _open(self) -> None:
+        """Begin a file, with everything a reader needs to know of the topics so far."""
+        try:
+            self._stream = StorageStream(self.path, self._split.size_bytes)
+        except OSError as error:
+            raise self._refused(error) from None
+        self._writer = Writer(
+            cast(BinaryIO, self._stream), compression=CompressionType.ZSTD
+        )
         self._schemas: dict[str, int] = {}
         self._start_ns = NO_MESSAGE_NS
         self._end_ns = 0
-        self._failure: RecordingError | None = None
-        self._stream: BinaryIO | None = self._open()
-        self._writer = Writer(self._stream, compression=CompressionType.ZSTD)
+        self._begun_at = self.message_count
+        self._counts_before = {topic: topic.count for topic in self._distinct_topics()}
+        self._next_file_ns: float = math.inf
         try:
             self._writer.start(profile="ros2", library="")
             if self.custom_data:
                 self._writer.add_metadata(CUSTOM_DATA_RECORD, self.custom_data)
-            self._stream.flush()
+            for topic in self._distinct_topics():
+                self._register(topic)
         except OSError as error:
             raise self._failed(error) from None
-
-    def _open(self) -> BinaryIO:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if any(self.folder.iterdir()):
-                raise RecordingError(
-                    f"bag folder {self.folder} already holds files; "
-                    "name another folder or remove this one"
-                )
-            return self.path.open("xb")
-        except OSError as error:
-            raise RecordingError(
-                f"cannot record to {self.folder}: {error.strerror}; "
-                "name a folder that can be written"
-            ) from None
 
     def topic(
         self,
@@ -138,7 +190,7 @@ class BagWriter:
         and `type_hash` are needed only for types that ROS 2 Jazzy's packages do not have.
         """
         type_name = message_types.full_name(type_name)
-        if (topic, type_name) in self._channels:
+        if (topic, type_name) in self._topics:
             return
         if definition is None:
             try:
@@ -149,25 +201,29 @@ class BagWriter:
                     f"cannot record {topic}: {type_name} is not a message type of ROS 2 Jazzy's "
                     "common packages; leave the topic out of the profile"
                 ) from None
-        profiles = _profiles(qos)
-        try:
-            if type_name not in self._schemas:
-                self._schemas[type_name] = self._writer.register_schema(
-                    type_name, encoding, definition.encode()
-                )
-            channel_id = self._writer.register_channel(
-                topic,
-                "cdr",
-                self._schemas[type_name],
-                {
-                    "offered_qos_profiles": yaml.safe_dump(profiles, sort_keys=False).strip(),
-                    "topic_type_hash": type_hash or "",
-                },
+        known = _Topic(
+            topic, type_name, type_hash or "", _profiles(qos), encoding, definition.encode()
+        )
+        self._topics[topic, type_name] = known
+        if self._stream is not None:
+            try:
+                self._register(known)
+            except OSError as error:
+                raise self._failed(error) from None
+
+    def _register(self, topic: _Topic) -> None:
+        if topic.type_name not in self._schemas:
+            self._schemas[topic.type_name] = self._writer.register_schema(
+                topic.type_name, topic.encoding, topic.text
             )
-        except OSError as error:
-            raise self._failed(error) from None
-        self._channels[topic, type_name] = _Channel(
-            channel_id, topic, type_name, type_hash or "", profiles
+        topic.id = self._writer.register_channel(
+            topic.name,
+            "cdr",
+            self._schemas[topic.type_name],
+            {
+                "offered_qos_profiles": yaml.safe_dump(topic.profiles, sort_keys=False).strip(),
+                "topic_type_hash": topic.type_hash,
+            },
         )
 
     def write(
@@ -181,26 +237,31 @@ class BagWriter:
         """Append one serialised message; log time and publish time are the tick."""
         if self._failure is not None:
             raise self._failure
-        channel = self._channels.get((topic, type_name))
-        if channel is None:
+        known = self._topics.get((topic, type_name))
+        if known is None:
             self.topic(topic, type_name)
-            channel = self._channels[topic, message_types.full_name(type_name)]
-            self._channels[topic, type_name] = channel
+            known = self._topics[topic, message_types.full_name(type_name)]
+            self._topics[topic, type_name] = known
+        if log_time_ns >= self._next_file_ns:
+            self._next_file()
         try:
             self._writer.add_message(
-                channel.id,
+                known.id,
                 log_time_ns,
                 data,
                 log_time_ns if publish_time_ns is None else publish_time_ns,
             )
         except OSError as error:
             raise self._failed(error) from None
-        channel.count += 1
+        known.count += 1
         self.message_count += 1
         if log_time_ns < self._start_ns:
             self._start_ns = log_time_ns
+            self._next_file_ns = log_time_ns + self._duration_ns
         if log_time_ns > self._end_ns:
             self._end_ns = log_time_ns
+        if self._stream.due:  # type: ignore[union-attr]
+            self._next_file()
 
     def maybe_flush(self) -> None:
         """Put everything so far on disk if a wall second has passed since the last time."""
@@ -213,41 +274,90 @@ class BagWriter:
         except OSError as error:
             raise self._failed(error) from None
         self._next_flush = time.monotonic() + FLUSH_PERIOD_S
+        if self._stream.due:  # type: ignore[union-attr]
+            self._next_file()
 
-    def close(self) -> None:
-        """Write the index and metadata.yaml; a bag that failed is left for `lupex recover`."""
-        if self._stream is None:
-            return
+    def _next_file(self) -> None:
+        """End the file; begin the next, unless the disk is full."""
+        assert self._stream is not None
+        error = self._end_file()
+        if error is not None:
+            raise self._failed(error)
+        self._number += 1
+        try:
+            self._open()
+        except RecordingError as error:
+            self._failure = self._failure or error
+            raise
+
+    def _end_file(self) -> OSError | None:
+        """Write the file's index and the bag's metadata.yaml; return why it had to be, if so."""
+        assert self._stream is not None
+        stream = self._stream
+        self._files.append(
+            (self.path.name, self._start_ns, self._end_ns, self.message_count - self._begun_at)
+        )
         try:
             # rosbag2 keeps its metadata in the MCAP file as well, for files opened alone.
             self._writer.add_metadata(
                 "rosbag2", {"serialized_metadata": _plain_yaml(self._information())}
             )
             self._writer.finish()
-            self._stream.close()
+            stream.close()
             self._stream = None
             write_metadata(self.folder, self._information())
         except OSError as error:
+            if self._stream is not None:
+                self._files.pop()
             raise self._failed(error) from None
+        return stream.error
+
+    def resume(self) -> None:
+        """Go on in a new file after a failure; RecordingError if that is not possible yet."""
+        if self._failure is None:
+            return
+        if self.path.exists():
+            self._number += 1
+        self._open()
+        self._failure = None
+
+    def close(self) -> None:
+        """Write the index and metadata.yaml.
+
+        After a failure the files that were ended properly stay as they are; one that was torn is
+        left for `lupex recover`.
+        """
+        if self._stream is not None and self._files and self.message_count == self._begun_at:
+            self._stream.close()
+            self._stream = None
+            self.path.unlink()
+            write_metadata(self.folder, self._information())
+        elif self._stream is not None:
+            self._end_file()
+        elif self._failure is not None and self._files:
+            with suppress(OSError):
+                write_metadata(self.folder, self._information())
+
+    def _distinct_topics(self) -> list[_Topic]:
+        # The short form of a type name is a second key for the same topic.
+        return list(dict.fromkeys(self._topics.values()))
 
     def _information(self) -> dict[str, Any]:
-        # The short form of a type name is a second key for the same channel.
-        channels = {channel.id: channel for channel in self._channels.values()}.values()
         return bag_information(
             [
                 {
                     "topic_metadata": {
-                        "name": channel.topic,
-                        "type": channel.type_name,
+                        "name": topic.name,
+                        "type": topic.type_name,
                         "serialization_format": "cdr",
-                        "offered_qos_profiles": channel.profiles,
-                        "type_description_hash": channel.type_hash,
+                        "offered_qos_profiles": topic.profiles,
+                        "type_description_hash": topic.type_hash,
                     },
-                    "message_count": channel.count,
+                    "message_count": topic.count,
                 }
-                for channel in channels
+                for topic in self._distinct_topics()
             ],
-            [(FILE_NAME, self._start_ns, self._end_ns, self.message_count)],
+            self._files,
             self.custom_data,
         )
 
@@ -256,9 +366,16 @@ class BagWriter:
             with suppress(OSError):
                 self._stream.close()
             self._stream = None
+            # metadata.yaml tells of files that were ended, not of this one
+            self.message_count = self._begun_at
+            for topic in self._distinct_topics():
+                topic.count = self._counts_before.get(topic, 0)
+            advice = ", and `lupex recover` opens what was written"
+        else:
+            advice = ""
         self._failure = RecordingError(
             f"recording to {self.path} stopped: {error.strerror}; "
-            "free space or record a smaller profile, and `lupex recover` opens what was written"
+            f"free space or record a smaller profile{advice}"
         )
         return self._failure
 
