@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -36,6 +36,44 @@ TEMPERATURES = "rover/thermal/temperatures"
 BLACK, ORANGE, SKY, GREEN = "#1b1f24", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8a929c"
 SEVERITY_COLOURS = {"info": BLUE, "warning": ORANGE, "error": VERMILION}
+
+
+class Line(NamedTuple):
+    """A signal in a panel: its name there, topic below the root, field, colour, and its scale.
+
+    Shown is ``factor`` times the value plus ``offset``; with ``if_any`` only if ever not zero.
+    """
+
+    name: str
+    topic: str
+    path: str
+    colour: str
+    factor: float = 1.0
+    offset: float = 0.0
+    if_any: bool = False
+
+
+#: What is shown of power and heat, by title with unit.
+POWER_PANELS = {
+    "State of\ncharge (%)": (Line("state of charge", BATTERY, "percentage", BLUE, 100.0),),
+    "Battery\nvoltage (V)": (Line("voltage", BATTERY, "voltage", GREEN),),
+    "Power (W)": (
+        Line("array", BUS, "array_w", ORANGE),
+        Line("out of the battery", BUS, "battery_w", GREY),
+    ),
+    "Loads (W)": (
+        Line("loads", BUS, "load_w", BLUE),
+        Line("of them heaters", TEMPERATURES, "heater_w", PURPLE),
+        Line("not served", BUS, "unmet_w", VERMILION, if_any=True),
+    ),
+    "Temperature\n(°C)": tuple(
+        Line(name, TEMPERATURES, f"{name}_k", colour, offset=-273.15)
+        for name, colour in (
+            ("battery", BLUE), ("box", GREEN), ("radiator", SKY), ("motors", ORANGE),
+            ("mast", PURPLE),
+        )
+    ),
+}  # fmt: skip
 _MOST_POINTS = 1200
 _MOST_SEGMENTS = 700
 # Counting statistics need about this many epithermal counts for a colour to mean something.
@@ -293,40 +331,9 @@ def _possible_set(figure: Figure, axes: Axes, rows: NDArray[Any], known: Mapping
 
 def power(tables: Tables) -> str | None:
     """Draw the histories of charge, voltage, powers and temperatures; sleep has a grey ground."""
-    charge = tables.series(BATTERY, "percentage")
-    voltage = tables.series(BATTERY, "voltage")
-    panels: list[tuple[str, list[tuple[str, Series | None, str, float, float]]]] = [
-        ("State of\ncharge (%)", [("state of charge", charge, BLUE, 100.0, 0.0)]),
-        ("Battery\nvoltage (V)", [("voltage", voltage, GREEN, 1.0, 0.0)]),
-        (
-            "Power (W)",
-            [
-                ("array", tables.series(BUS, "array_w"), ORANGE, 1.0, 0.0),
-                ("out of the battery", tables.series(BUS, "battery_w"), GREY, 1.0, 0.0),
-            ],
-        ),
-        (
-            "Loads (W)",
-            [
-                ("loads", tables.series(BUS, "load_w"), BLUE, 1.0, 0.0),
-                ("of them heaters", tables.series(TEMPERATURES, "heater_w"), PURPLE, 1.0, 0.0),
-                ("not served", _if_any(tables.series(BUS, "unmet_w")), VERMILION, 1.0, 0.0),
-            ],
-        ),
-        (
-            "Temperature\n(°C)",
-            [
-                (name, tables.series(TEMPERATURES, f"{name}_k"), colour, 1.0, -273.15)
-                for name, colour in (
-                    ("battery", BLUE), ("box", GREEN), ("radiator", SKY), ("motors", ORANGE),
-                    ("mast", PURPLE),
-                )
-            ],
-        ),
-    ]  # fmt: skip
     shown = [
-        (label, [line for line in lines if line[1] is not None and len(line[1].values)])
-        for label, lines in panels
+        (label, [(line, series) for line in lines if (series := _line_of(tables, line))])
+        for label, lines in POWER_PANELS.items()
     ]
     shown = [(label, lines) for label, lines in shown if lines]
     if not shown:
@@ -342,15 +349,13 @@ def power(tables: Tables) -> str | None:
         for axes, (label, lines) in zip(grid[:, 0], shown, strict=True):
             for start_s, end_s in asleep:
                 axes.axvspan(start_s * scale, end_s * scale, color=GREY, alpha=0.16, lw=0)
-            for name, series, colour, factor, offset in lines:
-                assert series is not None
+            for line, series in lines:
                 few = _averaged(series, _MOST_POINTS)
-                axes.plot(
-                    few.time_s * scale, factor * few.values + offset, color=colour, label=name
-                )
+                shifted = line.factor * few.values + line.offset
+                axes.plot(few.time_s * scale, shifted, color=line.colour, label=line.name)
             axes.set_ylabel(label)
             axes.yaxis.set_major_locator(MaxNLocator(4))
-            if lines[0][0] == "state of charge":
+            if lines[0][0].name == "state of charge":
                 axes.set_ylim(0.0, 100.0)
             if len(lines) > 1:
                 axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, borderpad=0.1)
@@ -360,9 +365,12 @@ def power(tables: Tables) -> str | None:
         return svg(figure)
 
 
-def _if_any(series: Series | None) -> Series | None:
-    """Return a series that is not zero throughout."""
-    return series if series is not None and np.any(series.values) else None
+def _line_of(tables: Tables, line: Line) -> Series | None:
+    """Return what a line of a panel shows, None if the bag lacks it or it shall not be shown."""
+    series = tables.series(line.topic, line.path)
+    if series is None or not len(series.values):
+        return None
+    return None if line.if_any and not np.any(series.values) else series
 
 
 def _averaged(series: Series, most: int) -> Series:
