@@ -454,3 +454,60 @@ def test_the_same_seed_gives_the_same_ride_and_another_seed_another(monkeypatch)
         drive(bench, 50)
         rides.append((place(bench).x, place(bench).y, place(bench).z))
     assert rides[0] == rides[1] != rides[2]
+
+
+def test_a_jammed_crawler_stalls_the_drive():
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
+    drive(bench, 20)
+    bench.degrade("mobility", jammed_crawler="rear_right")
+    drive(bench, 5)
+    stall = [m.status[0] for _, m in bench.log["events"] if m.status[0].name.endswith(": STALL")]
+    assert len(stall) == 1 and "rear_right" in stall[0].message
+
+
+def test_a_frozen_steering_encoder_tells_what_was_while_the_crawler_turns():
+    bench = Bench(*DRIVE, vehicle=EVEN).run(2)
+    drive(bench, 5)
+    bench.degrade("mobility", frozen_steering_encoder="front_left")
+    drive(bench, 20, turn=0.03)
+    joints = bench.last("rover/joint_states")
+    told = dict(zip(joints.name, joints.position, strict=True))
+    drives = bench.last("rover/mobility/drive")
+    true = dict(zip(drives.name, drives.position, strict=True))
+    assert told["front_left_steering"] == 0.0 and abs(true["front_left"]) > 0.1
+    assert told["front_right_steering"] == pytest.approx(true["front_right"])
+
+
+def test_encoders_that_drop_out_count_less_than_was_driven():
+    ways_m = []
+    for dropout in (0.0, 0.3):
+        bench = Bench(*DRIVE, vehicle=EVEN).run(2)
+        bench.degrade("mobility", encoder_dropout=dropout)
+        drive(bench, 300)
+        ways_m.append(bench.last("rover/mobility/state", MOBILITY).laid_m)
+    # 300 draws: 4 sigma is 0.106
+    assert ways_m[1] / ways_m[0] == pytest.approx(0.7, abs=0.11)
+
+
+def test_soil_that_gives_way_makes_tracks_slip_on_a_slope(site):
+    site(ahead_deg=12.0)
+    slips = []
+    for loss_deg in (0.0, 14.0):
+        bench = Bench(*DRIVE, vehicle=EVEN, mobility={"slip_limit": 1.0}).run(2)
+        bench.degrade("vehicle", friction_loss_deg=loss_deg)
+        drive(bench, 20)
+        slips.append(bench.rows("world/vehicle/tracks", TRACKS)[-1].slip)
+    assert slips[0] < 0.1 and slips[1] > 0.25
+
+
+def test_a_push_on_the_accelerometer_and_noise_on_the_gyros():
+    bench = Bench("vehicle", "mobility", "imu", vehicle=EVEN).run(2)
+    drive(bench, 40)
+    bench.degrade("imu", accelerometer_bias_step_m_s2=0.3, gyro_noise_factor=50.0)
+    drive(bench, 40)
+    samples = [m for _, m in bench.log["rover/imu/data"]]
+    before, after = samples[2:40], samples[42:]
+    ahead = [np.mean([m.linear_acceleration.x for m in part]) for part in (before, after)]
+    noise = [np.std([m.angular_velocity.z for m in part]) for part in (before, after)]
+    assert ahead[1] - ahead[0] == pytest.approx(0.3, abs=0.01)
+    assert noise[1] > 10.0 * noise[0]

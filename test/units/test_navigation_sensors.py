@@ -13,7 +13,7 @@ from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.stamps import SECOND, to_stamp
 from lupex_nodes.rover.attitude import quaternion, tilt_of, yaw_of
 from lupex_nodes.rover.records import ELEVATION, VISUAL_ODOMETRY
-from lupex_nodes.world.records import EARTH, SUN
+from lupex_nodes.world.records import EARTH, RADIATION, SUN
 
 FLAT = {"terrain_seed": 7, "terrain_relief_scale": 0.0}
 MOTION = "rover/stereo_camera/visual_odometry"
@@ -304,3 +304,20 @@ def test_errors_of_fixes_are_as_stated():
     assert abs(np.mean(errors)) < 1.1 and 2.2 < np.std(errors) < 3.8
 
 
+def test_a_knocked_star_tracker_turns_what_it_tells():
+    bench = Bench("star_tracker")
+    before = follow_stars(bench, 3)[-1].orientation
+    bench.degrade("star_tracker", knock_deg=2.0)
+    after = follow_stars(bench, 3)[-1].orientation
+    turned = [yaw_of((q.x, q.y, q.z, q.w)) for q in (before, after)]
+    assert math.degrees(turned[1] - turned[0]) == pytest.approx(2.0, abs=0.2)
+
+
+def test_solar_particles_hide_the_stars():
+    bench = Bench("star_tracker")
+    for factor, seen in ((8.0, False), (2.0, True)):
+        row = RADIATION.message(bench.bus.now, [(1.0, factor)])
+        bench.bus.publish("world/radiation", Qos.STATE, row)
+        bench.run(60)
+        count = len(follow_stars(bench, 0))
+        assert bool(len(follow_stars(bench, 3)) - count) is seen

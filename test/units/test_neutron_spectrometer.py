@@ -9,7 +9,7 @@ from unit_bench import Bench
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.models.neutron import disc_fraction, epithermal_ratio
 from lupex_nodes.payload.records import COUNTS, WATER
-from lupex_nodes.world.records import LEAKAGE, TRUTH
+from lupex_nodes.world.records import LEAKAGE, RADIATION, TRUTH
 
 UNITS = ("environment", "subsurface", "vehicle", "neutron_spectrometer")
 NAME = "neutron_spectrometer"
@@ -140,3 +140,25 @@ def test_the_instrument_and_the_world_stay_the_same_over_a_reset():
     rows = COUNTS.rows(bench.last(RAW))
     assert rows["time_s"][0] < 6.0, "power-on begins a new record"
     assert LEAKAGE.rows(bench.last("world/neutron_leakage")).size == 320
+
+
+def test_a_discharge_counts_in_one_tube_and_solar_particles_in_both():
+    bench = Bench(*UNITS).run(2000)
+    before = {name: rate(bench, 0.0, f"{name}_counts") for name in ("epithermal", "thermal")}
+    bench.degrade(NAME, epithermal_discharge_cps=40.0)
+    bench.run(1000)
+    assert rate(bench, 2001.0) - before["epithermal"] == pytest.approx(40.0, abs=2.0)
+    assert rate(bench, 2001.0, "thermal_counts") == pytest.approx(before["thermal"], rel=0.05)
+    bench.degrade(NAME)
+    bench.bus.publish("world/radiation", Qos.STATE, RADIATION.message(bench.bus.now, [(1.0, 6.0)]))
+    bench.run(1000)
+    for name, cps in before.items():
+        assert 4.0 < rate(bench, 3002.0, f"{name}_counts") / cps < 8.0
+
+
+def test_tubes_without_their_heater_are_cold_and_count_as_cold_tubes_do():
+    bench = Bench(*UNITS).run(100)
+    before_k = bench.unit(NAME)._tube_k
+    bench.degrade(NAME, heater_off_k=60.0)
+    bench.run(100)
+    assert bench.unit(NAME)._tube_k == pytest.approx(before_k - 60.0, abs=0.5)

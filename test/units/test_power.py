@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from nav_msgs.msg import Odometry
 from sensor_msgs.msg import PointCloud2
 from unit_bench import Bench
 
@@ -268,3 +269,108 @@ def test_an_unknown_channel_is_said():
     assert bench.bus.slots["power"].state.value == "failed"
     sentences = [m.status[0].message for _, m in bench.log["events"]]
     assert any("there is no channel radar" in sentence for sentence in sentences)
+
+
+# --- what breaks -----------------------------------------------------------------------------
+
+
+def test_a_stuck_array_loses_the_sun_as_the_rover_turns_and_finds_it_again():
+    bench = Bench(*DARK_UNITS).run(1)
+    shine(bench)
+    bench.run(120)
+    facing = bench.last("rover/power/bus", BUS).array_limit_w
+    bench.degrade("power", array_drive_stuck=True)
+    for yaw_rad in (0.0, np.pi / 3):
+        turn_rover(bench, yaw_rad)
+        bench.run(120)
+    # the cosine of 60 deg; the cells, less heated, make up for some of it
+    assert bench.last("rover/power/bus", BUS).array_limit_w == pytest.approx(0.54 * facing, rel=0.08)
+    bench.degrade("power")
+    bench.run(180)
+    assert bench.last("rover/power/bus", BUS).array_limit_w == pytest.approx(facing, rel=0.01)
+
+
+def turn_rover(bench, yaw_rad):
+    message = Odometry()
+    message.pose.pose.orientation.z = float(np.sin(0.5 * yaw_rad))
+    message.pose.pose.orientation.w = float(np.cos(0.5 * yaw_rad))
+    bench.bus.publish("world/vehicle/odometry", Qos.TELEMETRY, message)
+
+
+def test_resistive_cells_sag_under_load_and_turn_it_into_heat():
+    loaded = {"base_load_w": 1500.0, "start_state_of_charge": 0.6}
+    good = Bench(*DARK_UNITS, power=loaded).run(120)
+    worn = Bench(*DARK_UNITS, power=loaded)
+    worn.degrade("power", battery_resistance_factor=6.0)
+    worn.run(120)
+    volts = [b.last("rover/power/battery").voltage for b in (good, worn)]
+    current_a = -good.last("rover/power/battery").current
+    # eight in series, sixty-six in parallel, 45 mOhm each
+    assert volts[0] - volts[1] == pytest.approx(5.0 * 0.045 * 8 / 66 * current_a, rel=0.1)
+    heat_w = [b.last("rover/power/bus", BUS).resistive_w for b in (good, worn)]
+    assert heat_w[1] == pytest.approx(6.0 * heat_w[0], rel=0.12)
+    assert worn.unit("power").balance.residual_fraction() < 1e-9
+
+
+def test_a_weak_cell_shows_in_its_voltage_and_in_what_the_pack_holds():
+    bench = Bench(*DARK_UNITS, power={"start_state_of_charge": 0.5}).run(70)
+    before = bench.last("rover/power/battery")
+    bench.degrade("power", weak_cell_lack=0.2)
+    bench.run(130)
+    after = bench.last("rover/power/battery")
+    assert max(before.cell_voltage) - min(before.cell_voltage) < 1e-6
+    # Chen and Rincon-Mora: 3.803 V half full, 3.748 V at three tenths
+    assert max(after.cell_voltage) - min(after.cell_voltage) == pytest.approx(0.055, abs=0.005)
+    assert sum(after.cell_voltage) == pytest.approx(after.voltage, abs=1e-4)
+    assert after.capacity == pytest.approx(0.8 * before.capacity, rel=0.001)
+
+
+def test_a_worn_regulator_turns_light_into_heat_and_the_books_still_close():
+    bench = Bench(*DARK_UNITS, power={"start_state_of_charge": 0.3}).run(1)
+    bench.degrade("power", regulator_efficiency_factor=0.7)
+    shine(bench)
+    bench.run(300)
+    row = bench.last("rover/power/bus", BUS)
+    assert row.converter_w == pytest.approx((1.0 - 0.7 * 0.92) * row.array_w, rel=0.05)
+    assert bench.unit("power").balance.residual_fraction() < 1e-9
+    bench.degrade("power")
+    bench.run(130)
+    row = bench.last("rover/power/bus", BUS)
+    assert row.converter_w == pytest.approx(0.08 * row.array_w, rel=0.05)
+
+
+def test_a_leak_to_the_structure_is_a_load_without_a_channel():
+    bench = Bench(*DARK_UNITS).run(120)
+    before_w = bench.last("rover/power/bus", BUS).load_w
+    bench.degrade("power", bus_leak_w=60.0)
+    bench.run(130)
+    assert bench.last("rover/power/bus", BUS).load_w == pytest.approx(before_w + 60.0)
+    assert bench.last("rover/power/load", LOAD).power_w == pytest.approx(15.0)
+
+
+def test_a_short_trips_its_channel_each_time_it_is_switched_on():
+    bench = Bench(*UNITS).run(5)
+    bench.degrade("power", shorted_channel="imu", short_w=120.0)
+    bench.run(70)
+    assert bench.events().count("CHANNEL_TRIPPED") == 1
+    bench.bus.request("power", "channels/imu/switch", data=True)
+    bench.run(10)
+    assert bench.events().count("CHANNEL_TRIPPED") == 2
+    bench.degrade("power")
+    bench.bus.request("power", "channels/imu/switch", data=True)
+    bench.run(70)
+    assert bench.bus.slots["imu"].state.value == "active"
+
+
+def test_a_switch_that_no_longer_closes_leaves_its_unit_dark():
+    bench = Bench(*UNITS).run(5)
+    bench.degrade("power", open_channel="imu")
+    bench.run(70)
+    assert bench.bus.slots["imu"].state.value == "unpowered"
+    bench.bus.request("power", "channels/imu/switch", data=True)
+    bench.run(70)
+    assert bench.bus.slots["imu"].state.value == "unpowered"
+    bench.degrade("power")
+    bench.bus.request("power", "channels/imu/switch", data=True)
+    bench.run(5)
+    assert bench.bus.slots["imu"].state.value == "active"

@@ -335,3 +335,16 @@ def test_a_terrain_file_that_is_no_use_is_said(tmp_path):
     (tmp_path / "broken.tif").write_bytes(b"II*")
     bench = Bench("vehicle", vehicle={"terrain_geotiff": str(tmp_path / "broken.tif")}).run(1)
     assert "broken.tif" in bench.log["events"][0][1].status[0].message
+
+
+def test_a_solar_particle_event_rises_at_once_and_fades():
+    event = {"solar_event_after_h": 1.0, "solar_event_h": 2.0, "solar_event_factor": 10.0}
+    bench = Bench("environment", environment={**LEVEL, **event}).run(4 * 3600)
+    told = [
+        (time / 3600.0, RADIATION.row(message).solar_particle_factor)
+        for time, message in bench.log["world/radiation"]
+    ]
+    assert told[0][1] == 1.0
+    assert max(factor for _, factor in told) == pytest.approx(10.0, rel=0.02)
+    at_3h = next(factor for hours, factor in told if hours >= 3.0)
+    assert at_3h == pytest.approx(1.0 + 9.0 / np.e, rel=0.02)

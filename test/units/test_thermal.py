@@ -174,3 +174,24 @@ def test_the_drive_warms_its_motors_not_the_box():
     # 130 W for half an hour into 8 kJ/K, less what motors that warm up let go
     assert rover.warmth.motors_k - motors_k == pytest.approx(26.0, abs=4.0)
     assert rover.warmth.box_k == pytest.approx(box_k, abs=2.0)
+
+
+def test_a_heater_that_no_thermostat_switches_off_costs_its_power():
+    rover = StandingRover()
+    rover.degrade("thermal", heater_stuck_on="battery")
+    rover.run(HOUR)
+    assert rover.warmth.heater_w >= 60.0
+    assert rover.warmth.battery_k > 284.0
+    rover.degrade("thermal")
+    rover.run(120)
+    assert rover.warmth.heater_w < 60.0
+
+
+def test_dust_on_the_radiator_lets_the_box_grow_hot():
+    hot = {"lit": 1.0, "terrain_k": 250.0, "thermal": {"start_box_k": 295.0}}
+    clean, dusty = StandingRover(**hot), StandingRover(**hot)
+    dusty.degrade("thermal", radiator_dust=0.8)
+    for rover in (clean, dusty):
+        rover.run(8 * HOUR)
+    assert dusty.warmth.box_k > clean.warmth.box_k + 5.0
+    assert dusty.warmth.heat_pipe_on == 1
