@@ -8,7 +8,8 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from lupex_nodes.bus.fresh import fresh
-from lupex_nodes.bus.stamps import to_header
+from lupex_nodes.bus.records import KeptList
+from lupex_nodes.bus.stamps import stamped
 
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
@@ -25,18 +26,33 @@ def text(value: Any) -> str:
     return str(value)
 
 
-class Pairs:
-    """Key-value pairs that keep the message objects of values that did not change.
+class RepeatedStatus:
+    """Messages of one status that is said again and again: what did not change is shared.
 
-    Published messages are never written again, so the next one may share them.
+    Published messages are never written again, so the next one may share their parts, and the
+    serialized form of a status that stays is kept with it.
     """
 
-    def __init__(self) -> None:
-        self._kept: dict[str, tuple[Any, KeyValue]] = {}
+    def __init__(self, unit: str, name: str) -> None:
+        self._unit = unit
+        self._name = name
+        self._pairs: dict[str, tuple[Any, KeyValue]] = {}
+        self._said: tuple[bytes, str, dict[str, Any]] | None = None
+        self._status = KeptList()
 
-    def of(self, values: dict[str, Any]) -> list[KeyValue]:
-        """Return the pairs of ``values``."""
-        kept = self._kept
+    def message(
+        self, now: int, level: bytes, sentence: str, values: dict[str, Any]
+    ) -> DiagnosticArray:
+        """Make the message of ``now`` (ns); ``values`` belongs to it from then on."""
+        said = (level, sentence, values)
+        if said != self._said:
+            self._said = said
+            status = _status(self._unit, self._name, level, sentence, self._pairs_of(values))
+            self._status = KeptList([status])
+        return _array(now, self._status)
+
+    def _pairs_of(self, values: dict[str, Any]) -> list[KeyValue]:
+        kept = self._pairs
         pairs = []
         for key, value in values.items():
             known = kept.get(key)
@@ -46,6 +62,14 @@ class Pairs:
         return pairs
 
 
+def status_message(
+    now: int, unit: str, name: str, level: bytes, sentence: str, values: dict[str, Any]
+) -> DiagnosticArray:
+    """Make a DiagnosticArray of one status ``unit: name``."""
+    pairs = [_pair(key, value) for key, value in values.items()]
+    return _array(now, [_status(unit, name, level, sentence, pairs)])
+
+
 def _pair(key: str, value: Any) -> KeyValue:
     pair = fresh(KeyValue)
     pair.key = key
@@ -53,25 +77,21 @@ def _pair(key: str, value: Any) -> KeyValue:
     return pair
 
 
-def status_message(
-    now: int,
-    unit: str,
-    name: str,
-    level: bytes,
-    sentence: str,
-    values: dict[str, Any],
-    pairs: Pairs | None = None,
-) -> DiagnosticArray:
-    """Make a DiagnosticArray of one status ``unit: name``."""
+def _status(
+    unit: str, name: str, level: bytes, sentence: str, pairs: list[KeyValue]
+) -> DiagnosticStatus:
     status = fresh(DiagnosticStatus)
     status.level = level
     status.name = f"{unit}: {name}"
     status.message = sentence
     status.hardware_id = unit
-    status.values = (pairs or Pairs()).of(values)
-    message = fresh(DiagnosticArray)
-    message.header = to_header(now)
-    message.status = [status]
+    status.values = pairs
+    return status
+
+
+def _array(now: int, status: list[DiagnosticStatus]) -> DiagnosticArray:
+    message = stamped(DiagnosticArray, now)
+    message.status = status
     return message
 
 

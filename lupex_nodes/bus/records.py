@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sensor_msgs.msg import PointCloud2, PointField
 
-from lupex_nodes.bus.fresh import fresh
-from lupex_nodes.bus.stamps import to_header
+from lupex_nodes.bus.stamps import stamped
 
 _CODES = {"i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 8}
 _STRUCT = {"i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "f4": "f", "f8": "d"}
@@ -85,8 +84,7 @@ class Schema:
         return self._pack(now, rows.tobytes(), rows.size, frame_id)
 
     def _pack(self, now: int, data: bytes, count: int, frame_id: str) -> PointCloud2:
-        message = fresh(PointCloud2)
-        message.header = to_header(now, frame_id)
+        message = stamped(PointCloud2, now, frame_id)
         message.height = 1
         message.width = count
         message.fields = self._point_fields

@@ -18,20 +18,31 @@ from typing import Any, NamedTuple
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import PointCloud2
 
-from lupex_nodes.bus.commands import RUNNING, Call, Command, CommandFailed, Pending, Stage
+from lupex_nodes.bus.commands import (
+    INJECTION,
+    RUNNING,
+    Call,
+    Command,
+    CommandFailed,
+    Pending,
+    Stage,
+)
 from lupex_nodes.bus.faults import PortFault
-from lupex_nodes.bus.messages import ERROR, OK, WARN, Pairs, status_message
+from lupex_nodes.bus.messages import ERROR, OK, WARN, RepeatedStatus, status_message
 from lupex_nodes.bus.parameters import Parameters, Refused, build, updated
 from lupex_nodes.bus.ports import InPort, Input, OutPort, Output, Qos
 from lupex_nodes.bus.records import RecordError, view
 from lupex_nodes.bus.stamps import SECOND, seconds
 from lupex_nodes.bus.unit import Context, Unit, commands, ports, topic_of
+from lupex_nodes.bus.unit_faults import COMMANDS as FAULT_COMMANDS
+from lupex_nodes.bus.unit_faults import Answer, UnitFaults
 
 NEVER = 1 << 62
 DIAGNOSTICS = "/diagnostics"
 EVENTS = "events"
 COMMANDS = "commands"
 HOUSEKEEPING_VALUES = 10
+_HEARTBEAT = Output(DIAGNOSTICS, DiagnosticArray, Qos.TELEMETRY)
 
 
 class State(Enum):
@@ -72,6 +83,15 @@ class Place:
             for _, port in ports(self.unit_class, Output)
         }
 
+    def fault_outputs(self) -> dict[str, Output]:
+        """Return what a fault can be put on: the outputs, and the heartbeat."""
+        return {**self.outputs(), DIAGNOSTICS: _HEARTBEAT}
+
+    @property
+    def injects(self) -> bool:
+        """Whether the unit itself puts faults into others."""
+        return "inject" in commands(self.unit_class)
+
     def inputs(self) -> dict[str, Input]:
         """Return the unit's inputs by topic or pattern."""
         return {
@@ -101,7 +121,7 @@ COMMON = {
         "reset": "switches the unit off and on",
         "reset_counters": "sets the counters of commands to zero",
     }.items()
-}
+} | FAULT_COMMANDS
 
 
 @dataclass
@@ -136,7 +156,9 @@ class Slot:
         self.calls: list[Call] = []
         self.unit: Unit | None = None
         self.port_faults: dict[str, PortFault] = {}
-        self._activation = 0
+        self.faults = UnitFaults(self)
+        self.emitted: dict[str, Any] = {}
+        self.activation = 0
         self._failure = ""
         self._now = 0
         self._unit_due = NEVER
@@ -148,7 +170,10 @@ class Slot:
         self._inputs: dict[str, list[InPort]] = {}
         self._latched: dict[str, tuple[Any, int, str]] = {}
         self._memory: dict[str, Any] = {}
-        self._pairs = Pairs()
+        self._said = RepeatedStatus(self.name, "housekeeping")
+        self._housekeeping_period = seconds(self.housekeeping_period_s)
+        self._period = seconds(unit_class.period_s)
+        self._max_period = seconds(unit_class.max_period_s)
         self._new_parameters = False
         self._reset = False
         self._switched = False
@@ -162,12 +187,14 @@ class Slot:
             raise Refused(f"channel {self.place.channel} is off: switch it on first")
         if self.state is State.ACTIVE:
             return
-        self._activation += 1
+        self.activation += 1
+        self.faults.activated()
+        self.faults.spoil(self._memory)
         context = Context(
             name=self.name,
             namespace=self.place.namespace,
             seed=self.seed,
-            activation=self._activation,
+            activation=self.activation,
             parameters=self.parameters,
             degradation=self.degradation,
             channels=self.place.feeds,
@@ -201,8 +228,10 @@ class Slot:
         self.unit = None
         self._inputs = {}
         self._finish(False, reason)
-        while self._queue:
-            self._report_pending(self._queue.popleft(), Stage.START, False, reason)
+        dropped = [each for each in self._queue if each.command.name not in INJECTION]
+        for pending in dropped:
+            self._queue.remove(pending)
+            self._report_pending(pending, Stage.START, False, reason)
         self.state = state
         self.due = self._unit_due = NEVER
         self._housekeeping_due = NEVER if state is not State.FAILED else self._now
@@ -213,6 +242,7 @@ class Slot:
         self._memory.clear()
         for fault in self.port_faults.values():
             fault.release(NEVER)
+        self.faults.start_over(now)
         if self.state is State.ACTIVE:
             self.deactivate(reason=f"{self.name} was reset because the clock went back")
             self.activate(now)
@@ -229,31 +259,50 @@ class Slot:
             self._latched[topic] = (message, time, source)
         self._hand(topic, message, time, source)
 
-    def request(self, name: str, values: Mapping[str, Any], source: str) -> tuple[bool, str]:
-        """Accept or refuse a command; return its id, or the reason as one sentence."""
+    def request(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        source: str,
+        answer: Answer | None = None,
+    ) -> tuple[bool, str] | None:
+        """Accept or refuse a command; return its id, or the reason as one sentence.
+
+        None: a fault lets it unanswered; ``answer`` is told the reply if it comes late.
+        """
+        if self.faults.swallows(name, values, source, answer, self._now):
+            self.woken = True
+            return None
+        return self.accept(name, values, source)
+
+    def accept(self, name: str, values: Mapping[str, Any], source: str) -> tuple[bool, str]:
+        """Accept or refuse a command that has arrived, as :meth:`request` tells."""
         arguments = dict(values)
+        injection = name in INJECTION and not self.place.injects
         command = self.commands.get(name)
         try:
             if command is None:
                 raise Refused(
                     f"{self.name} has no command {name}; it has {', '.join(sorted(self.commands))}"
                 )
-            if not self.powered:
+            if not self.powered and not injection:
                 raise Refused(f"channel {self.place.channel} is off: switch it on first")
-            if self.state is State.FAILED and name != "reset":
+            if self.state is State.FAILED and name != "reset" and not injection:
                 raise Refused(f"{self.name} has failed ({self._failure}): reset it first")
-            if self.state is State.INACTIVE:
+            if self.state is State.INACTIVE and not injection:
                 raise Refused(f"{self.name} is inactive: activate it first")
             parsed = command.parse(arguments)
+            if injection:
+                self.faults.accept(name, parsed, self._now)
             if self._running and command.method and not command.interrupts:
                 raise Refused(self._busy(self._running))
         except Refused as reason:
-            self.counters.rejected += 1
+            self.counters.rejected += not injection
             self._report(name, "", source, Stage.ACCEPTANCE, False, str(reason), 0.0, arguments)
             return False, str(reason)
-        self.counters.accepted += 1
+        self.counters.accepted += not injection
         self._command_count += 1
-        command_id = f"{self.name}-{self._activation}-{self._command_count}"
+        command_id = f"{self.name}-{self.activation}-{self._command_count}"
         self._queue.append(Pending(command, parsed, arguments, command_id, source))
         self._report(name, command_id, source, Stage.ACCEPTANCE, True, "", 0.0, arguments)
         self.woken = True
@@ -276,29 +325,50 @@ class Slot:
             self.unit.degradation = self.degradation
 
     def inject(self, topic: str, fault: PortFault | None) -> None:
-        """Put a fault on an output, or take it off with None; what it held goes out."""
-        if topic not in self.place.outputs():
-            known = ", ".join(sorted(self.place.outputs()))
+        """Put a fault on an output, or take it off with None; what it held goes out.
+
+        Who reads a latched output sees its state as the fault alters it, or right again, at once.
+        """
+        spec = self.place.fault_outputs().get(topic)
+        if spec is None:
+            known = ", ".join(sorted(self.place.fault_outputs()))
             raise Refused(f"{self.name} has no output {topic}; it has {known}")
         old = self.port_faults.pop(topic, None)
         if old:
             self._release(topic, old, NEVER)
         if fault:
             self.port_faults[topic] = fault
+        last = self.emitted.get(topic)
+        if spec.qos.latched and last is not None and (fault.alters if fault else old):
+            self._send(topic, spec, last)
+
+    def ask_reset(self) -> None:
+        """Have the unit reset at the next tick."""
+        self._reset = self.woken = True
+
+    @property
+    def failed(self) -> bool:
+        """Whether the unit's code raised and waits for a reset."""
+        return self.state is State.FAILED
 
     def tick(self, now: int) -> None:
         """Run one tick of this slot; see the module."""
         self._now = now
+        faults = self.faults
+        if faults.at_work:
+            faults.tick(now)
         if self._switched or self._reset:
             self._switch(now)
-        if self.state is State.ACTIVE:
+        if self.state is State.ACTIVE and not faults.hung:
             self._work(now)
         elif self._queue:
             self._start_commands(now)
-        if self._housekeeping_due <= now:
+        if self._housekeeping_due <= now and not faults.hung:
             self._heartbeat(now)
         self.woken = bool(self._queue) or self._reset
         self.due = min(self._unit_due, self._housekeeping_due)
+        if faults.at_work:
+            self.due = faults.due(self.due)
         for topic, fault in self.port_faults.items():
             self._release(topic, fault, now)
             held = fault.due()
@@ -317,12 +387,15 @@ class Slot:
                 self._new_parameters = False
             if self._queue:
                 self._start_commands(now)
+            if self.faults.crashes:
+                raise RuntimeError("the process was aborted")
             if self._unit_due <= now or self.woken:
                 due = unit.step(now)
-                period = now + seconds(unit.period_s) if due is None else due
-                if period <= now:
+                if due is None:
+                    due = now + self._period
+                elif due <= now:
                     raise ValueError(f"{self.name} asked for a next step that is not after now")
-                self._unit_due = min(period, now + seconds(unit.max_period_s))
+                self._unit_due = min(due, now + self._max_period)
             if unit.health[0] != self._level:
                 self._housekeeping_due = now
         except Exception as error:
@@ -365,6 +438,8 @@ class Slot:
             self._reset = True
         elif command.name == "reset_counters":
             self.counters = Counters()
+        elif not command.method and command.name in INJECTION:
+            self.faults.start(now, command.name, pending.arguments)
         elif command.method:
             extra = () if command.channel is None else (command.channel,)
             return getattr(self.unit, command.method)(now, pending.arguments, *extra)
@@ -377,7 +452,7 @@ class Slot:
             self._reset = False
             self.deactivate(reason=f"{self.name} was reset")
             self.activate(now)
-            self.note(OK, "RESET", "The unit was reset.", {"activation": self._activation})
+            self.note(OK, "RESET", "The unit was reset.", {"activation": self.activation})
         elif not self.powered and self.state is not State.UNPOWERED:
             self.deactivate(State.UNPOWERED, f"channel {self.place.channel} went off")
         elif self.powered and self.state is State.UNPOWERED:
@@ -395,7 +470,7 @@ class Slot:
             if schema and not schema.fits(message):
                 self._refuse_input(topic, f"it is not the record {schema.name}")
                 continue
-            if not port.deliver(message, time, source):
+            if not port.deliver(message, time, source) and not self.faults.hung:
                 self.note(
                     WARN,
                     "INPUT_OVERFLOW",
@@ -410,12 +485,18 @@ class Slot:
         self.note(WARN, "INPUT_REFUSED", sentence, {"topic": topic})
 
     def _emit(self, port: OutPort, message: Any) -> None:
-        fault = self.port_faults.get(port.topic)
+        if self.faults.clock:
+            message = self.faults.stamped(message, self._now)
+        self.emitted[port.topic] = message
+        self._send(port.topic, port.spec, message)
+
+    def _send(self, topic: str, spec: Output, message: Any) -> None:
+        fault = self.port_faults.get(topic)
         for each in fault.take(self._now, message) if fault else (message,):
-            self._put(port.topic, port.spec.qos, port.spec.message_type, each)
+            self._put(topic, spec.qos, spec.message_type, each)
 
     def _release(self, topic: str, fault: PortFault, now: int) -> None:
-        spec = self.place.outputs()[topic]
+        spec = self.place.fault_outputs()[topic]
         for message in fault.release(now):
             self._put(topic, spec.qos, spec.message_type, message)
 
@@ -457,12 +538,11 @@ class Slot:
                 level, sentence, values = ERROR, self._failure, {}
         values["commands_accepted"] = self.counters.accepted
         values["commands_rejected"] = self.counters.rejected
-        message = status_message(
-            now, self.name, "housekeeping", level, sentence, values, self._pairs
-        )
-        self._put(DIAGNOSTICS, Qos.TELEMETRY, DiagnosticArray, message)
+        message = self._said.message(now, level, sentence, values)
+        self.emitted[DIAGNOSTICS] = message
+        self._send(DIAGNOSTICS, _HEARTBEAT, message)
         self._level = level
-        period = seconds(self.housekeeping_period_s)
+        period = self._housekeeping_period
         self._housekeeping_due = now + period - now % period
 
     def _finish(self, success: bool, reason: str) -> None:

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from lupex_nodes.bus.fresh import fresh
 
+T = TypeVar("T")
 SECOND = 1_000_000_000
 #: The last moment a 32-bit stamp can carry is 2038-01-19T03:14:07Z; a day is kept for the margin.
 LAST_EPOCH = int(datetime(2038, 1, 18, tzinfo=UTC).timestamp()) * SECOND
@@ -48,8 +50,19 @@ def to_stamp(now: int) -> Time:
 
 def to_header(now: int, frame_id: str = "") -> Header:
     """Make the header of a message of ``now`` (ns)."""
-    header = fresh(Header)
-    header.stamp.sec, header.stamp.nanosec = divmod(now, SECOND)
+    return _stamp(fresh(Header), now, frame_id)
+
+
+def stamped(message_type: type[T], now: int, frame_id: str = "") -> T:
+    """Make a message of a type with a header of ``now`` (ns), all else at its default."""
+    message: Any = fresh(message_type)
+    _stamp(message.header, now, frame_id)
+    return message
+
+
+def _stamp(header: Header, now: int, frame_id: str) -> Header:
+    stamp = header.stamp
+    stamp.sec, stamp.nanosec = divmod(now, SECOND)
     header.frame_id = frame_id
     return header
 

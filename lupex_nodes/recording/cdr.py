@@ -133,10 +133,10 @@ class _Source:
     def _string_rows(self, expression: str, row: type) -> None:
         """Write rows of strings alone, such as the many key-value pairs of diagnostics."""
         fields = [f"x._{name}" for name in _field_names(row)]
-        joined = "; ".join(f"o += padded({field})" for field in fields)
-        self.lines.append(f"for x in {expression}: {joined}")
+        strings = " + ".join(f"padded({field})" for field in fields)
+        self.lines.append(f"o += b''.join([{strings} for x in {expression}])")
         padding = f"(-len({fields[-1]}.encode()) - 1) % 4"
-        self.lines.append(f"if {expression}: del o[len(o) - {padding}:]")
+        self.lines.append(f"for x in {expression}[-1:]: del o[len(o) - {padding}:]")
 
     def end(self) -> None:
         """Write the run of numbers so far."""
@@ -177,7 +177,7 @@ def _padded(text: str) -> bytes:
     """Return a string in CDR, padded so that the next one can follow at once."""
     data = text.encode()
     size = len(data) + 1
-    return struct.pack(f"<I{size}s{-size % 4}x", size, data)
+    return _count(size) + data + _ZEROS[1 + -size % 4]
 
 
 def _class_of(kind: NamespacedType) -> type:
