@@ -11,6 +11,15 @@ from typing import Any
 from lupex_nodes.bus.parameters import Parameters, Refused, build
 
 Arguments = type[Parameters] | type[bool] | None
+#: What every unit has besides its own commands so that faults can be put into it.
+INJECTION = ("arm_injection", "inject", "restore")
+#: A command that is not answered within this wall time gets no answer any more.
+REPLY_TIMEOUT_S = 1.5
+
+
+def no_answer(unit: str) -> tuple[bool, str]:
+    """Return what stands for the reply of a unit that gave none."""
+    return False, f"{unit} did not answer within {REPLY_TIMEOUT_S} s"
 
 
 class Stage(StrEnum):

@@ -9,7 +9,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 
-from lupex_nodes.bus.commands import Call
+from lupex_nodes.bus.commands import Call, no_answer
 from lupex_nodes.bus.observers import Observer
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.slot import NEVER, Emission, Slot
@@ -117,4 +117,5 @@ class MemoryBus:
         if slot is None:
             call.reply(False, f"there is no unit {call.unit} on this bus")
         else:
-            call.reply(*slot.request(call.command, call.arguments, call.source))
+            reply = slot.request(call.command, call.arguments, call.source)
+            call.reply(*(reply or no_answer(call.unit)))

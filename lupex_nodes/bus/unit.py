@@ -67,6 +67,8 @@ class Unit:
     modes: ClassVar[dict[str, tuple[str, ...]]] = {"on": ()}
     period_s: ClassVar[float] = 1.0
     max_period_s: ClassVar[float] = 60.0
+    #: Whether the unit keeps in ``context.memory`` what software may lose; physics is none of it.
+    remembers: ClassVar[bool] = False
 
     def __init__(self, context: Context) -> None:
         self.context = context

@@ -24,7 +24,7 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock as ClockMessage
 
-from lupex_nodes.bus.commands import Call
+from lupex_nodes.bus.commands import REPLY_TIMEOUT_S, Call, no_answer
 from lupex_nodes.bus.messages import OK, WARN, status_message, values_of
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.ros.interfaces import qos_profile, ros_name
@@ -38,7 +38,6 @@ from lupex_nodes.system import System
 HELLO_PERIOD_S = 0.1
 #: A message that was announced and has not come within this wall time is lost, and said so.
 MESSAGE_TIMEOUT_S = 1.0
-REPLY_TIMEOUT_S = 1.5
 CATCH_UP_STEPS = 10
 
 
@@ -253,7 +252,7 @@ class UnitsInStep(LockStep):
     def _give_up(self, tick: Tick, sent: list[Call]) -> None:
         for call in sent:
             if not call.done:
-                call.reply(False, f"{call.unit} did not answer within {REPLY_TIMEOUT_S} s")
+                call.reply(*no_answer(call.unit))
         self._replied(tick, sent)
 
     def losing(self, topics: list[str]) -> None:

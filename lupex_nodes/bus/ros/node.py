@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -37,6 +38,14 @@ from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS, Place, Slot, Sta
 from lupex_nodes.bus.stamps import from_stamp
 
 SHARED = {DIAGNOSTICS: Qos.TELEMETRY, EVENTS: Qos.COMMAND, COMMANDS: Qos.COMMAND}
+
+
+@dataclass
+class _Unanswered:
+    """In place of the response to a request that a fault lets wait, with what sends it late."""
+
+    send: Callable[[Any, Any], None]
+    header: Any = None
 
 
 class Arrivals:
@@ -282,9 +291,7 @@ class UnitNode(LifecycleNode):
             )
             self.arrivals[topic] = arrivals
         for name, command in self.slot.commands.items():
-            self.create_service(
-                service_type(command), f"~/{name}", guarded(self._service(name))
-            )
+            self._serve(name, service_type(command))
 
     def _receiver(self, arrivals: Arrivals) -> Callable[[Any], None]:
         def receive(message: Any) -> None:
@@ -293,12 +300,28 @@ class UnitNode(LifecycleNode):
 
         return receive
 
-    def _service(self, name: str) -> Callable[[Any, Any], Any]:
-        def serve(request: Any, response: Any) -> Any:
-            reply = self.slot.request(name, read_request(request), "service")
-            return write_reply(response, *reply)
+    def _serve(self, name: str, kind: Any) -> None:
+        """Make the service of a command, which may answer late or not at all."""
 
-        return serve
+        def serve(request: Any, response: Any) -> Any:
+            def answer(accepted: bool, text: str) -> None:
+                if silent.header is not None:
+                    silent.send(write_reply(kind.Response(), accepted, text), silent.header)
+
+            silent = _Unanswered(send)
+            reply = self.slot.request(name, read_request(request), "service", answer)
+            return silent if reply is None else write_reply(response, *reply)
+
+        def respond(response: Any, header: Any) -> None:
+            if isinstance(response, _Unanswered):
+                response.header = header
+            else:
+                send(response, header)
+
+        service = self.create_service(kind, f"~/{name}", guarded(serve))
+        send = service.send_response
+        # the executor sends whatever a callback returns, so silence begins here
+        service.send_response = respond
 
     def matched(self, subscribers: Callable[[str], int]) -> bool:
         """Return whether every expected peer of every topic has been found."""
