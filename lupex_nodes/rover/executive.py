@@ -68,6 +68,7 @@ class Executive(Unit):
         )
 
     kind = Kind.SOFTWARE
+    remembers = True
     modes = {
         "empty": ("loaded",),
         "loaded": ("running", "loaded", "failed"),

@@ -66,6 +66,7 @@ class Navigation(Unit):
     Parameters = NavigationParameters
 
     kind = Kind.SOFTWARE
+    remembers = True
     modes = {
         "idle": ("waiting", "going"),
         "waiting": ("idle", "going"),
