@@ -14,21 +14,16 @@ import yaml
 
 from lupex_nodes.bus.messages import values_of
 from lupex_nodes.bus.observers import Observer
-from lupex_nodes.bus.records import view
+from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.slot import EVENTS, Emission
 from lupex_nodes.bus.stamps import SECOND, check_epoch
-from lupex_nodes.models import neutron
-from lupex_nodes.recording.bag_writer import BagWriter
-from lupex_nodes.recording.cdr import to_cdr
-from lupex_nodes.recording.frames import FrameRecorder
 from lupex_nodes.recording.profiles import Profile
+from lupex_nodes.recording.recorder import PLAIN, Recorder, RecorderSettings
 from lupex_nodes.scenario import CheckedScenario
 from lupex_nodes.version import version
 
 COMPLETE = "complete"
 INTERRUPTED = "interrupted"
-TRUTH = "world/truth"
-ODOMETRY = "rover/odometry"
 PLAN_ENDS = ("executive: PLAN_COMPLETE", "executive: PLAN_FAILED")
 #: Events of the rover's power after which no executive may be there to speak.
 LOSSES = ("power: BATTERY_LOST", "power: ELECTRONICS_LOST")
@@ -181,86 +176,6 @@ def unfinished(checked: CheckedScenario, stopped: str = "") -> Outcome:
     return Outcome("time", f"the plan was not over after {checked.scenario.duration_s:g} s")
 
 
-class Recorder:
-    """An observer that writes what a profile selects into a bag, with the frame tree."""
-
-    def __init__(
-        self,
-        folder: Path,
-        checked: CheckedScenario,
-        chosen: Profile,
-        root: str = "",
-        *,
-        flush: bool = False,
-    ) -> None:
-        self.writer = BagWriter(folder, custom_data(checked), flush)
-        self._frames = FrameRecorder(self.writer)
-        self._profile = chosen
-        self._root = root
-        self._selected: dict[str, tuple[str, str] | None] = {}
-
-    def message(self, now: int, emission: Emission) -> None:
-        """Record the message if the profile selects its topic."""
-        topic = emission.topic
-        try:
-            names = self._selected[topic]
-        except KeyError:
-            names = self._selected[topic] = self._select(emission)
-        if topic == TRUTH:
-            self.writer.custom_data["truth"] = truth(emission.message)
-        if names is None:
-            return
-        # observers on ROS 2 are shown messages as they came, already serialized
-        data = getattr(emission, "data", None) or to_cdr(emission.message)
-        self.writer.write(*names, data, now)
-        if topic == ODOMETRY:
-            self._frames.observe(emission.message, now)
-
-    def tick(self, now: int) -> None:
-        """Put what a wall second brought on the disk, if the bag shall survive a kill."""
-        self.writer.maybe_flush()
-
-    def close(self, outcome: Outcome | None) -> None:
-        """Finish the bag and say in it how the run ended, if that is known."""
-        if outcome:
-            self.writer.custom_data |= {"outcome": outcome.name, "cause": outcome.cause}
-        self.writer.close()
-
-    def _select(self, emission: Emission) -> tuple[str, str] | None:
-        absolute = absolute_name(emission.topic, self._root)
-        if not self._profile.selects(absolute, self._root):
-            return None
-        kind = type_name(emission.message_type)
-        self.writer.topic(absolute, kind, emission.qos.name.lower())
-        return absolute, kind
-
-
-def absolute_name(topic: str, root: str = "") -> str:
-    """Return a topic's name in the ROS graph of a system at ``root``."""
-    if topic.startswith("/"):
-        return topic
-    return "/" + "/".join(part for part in (root.strip("/"), topic) if part)
-
-
-def type_name(message_type: type) -> str:
-    """Return ``package/msg/Type`` of a message class."""
-    return f"{message_type.__module__.partition('.')[0]}/msg/{message_type.__name__}"
-
-
-def truth(message: Any) -> str:
-    """Write the one row of world/truth as JSON, with the apparent water over the patch (wt%)."""
-    row = view(message)[0]
-    known = {name: row[name].item() for name in row.dtype.names or ()}
-    ratio = neutron.epithermal_ratio(
-        known["content_wt_percent"], known["cover_g_cm2"], known["k_e"], known["lambda_e_g_cm2"]
-    )
-    present = known["patch_present"]
-    known["apparent_water_wt_percent"] = (
-        float(neutron.apparent_water(ratio, known["k_e"])) if present else 0.0
-    )
-    return json.dumps(known)
-
-
 def custom_data(checked: CheckedScenario) -> dict[str, str]:
     """Return what a bag says of itself; files by name only, so that bags do not tell paths."""
     parameters = {
@@ -287,6 +202,7 @@ def fly_memory(
     rate: float | None = None,
     observers: Iterable[Observer] = (),
     stop: Stop | None = None,
+    settings: RecorderSettings = PLAIN,
 ) -> RunFacts:
     """Fly a scenario on the bus in memory and leave ``folder``/bag.
 
@@ -296,7 +212,7 @@ def fly_memory(
     from lupex_nodes.bus.memory import MemoryBus
 
     scenario = checked.scenario
-    recorder = Recorder(folder / "bag", checked, chosen)
+    recorder = Recorder(folder, custom_data(checked), chosen, settings=settings)
     stop = stop or Stop()
     pace = [] if rate is None else [Pace(rate)]
     statistics = Statistics()
@@ -310,13 +226,14 @@ def fly_memory(
             housekeeping_period_s=scenario.housekeeping_period_s,
             observers=[recorder, statistics, *observers, *pace, stop],
         )
+        recorder.tell = lambda message: bus.publish(EVENTS, Qos.COMMAND, message, "recorder")
         bus.activate()
         bus.run(check_epoch(scenario.end_ns))
     except Stopped as reason:
         stopped = str(reason)
     finally:
         facts = statistics.facts(checked, "memory", stopped)
-        recorder.close(Outcome(facts.outcome, facts.cause))
+        recorder.close({"outcome": facts.outcome, "cause": facts.cause})
     return facts
 
 

@@ -19,9 +19,9 @@ from lupex_nodes.bus.ros.interfaces import service_type
 from lupex_nodes.bus.slot import DIAGNOSTICS, Emission, State
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.cli.command import read_arguments
-from lupex_nodes.flight import absolute_name, type_name
 from lupex_nodes.launch_plan import ARGUMENTS
 from lupex_nodes.launch_plan import check as check_launch
+from lupex_nodes.recording.recorder import absolute_name, type_name
 from lupex_nodes.scenario import load_scenario, scenario_names
 from lupex_nodes.system import load_system
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -89,6 +90,13 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--seed", type=int, metavar="N", help="seed of all randomness")
     run.add_argument("--record", default="all", metavar="PROFILE",
                      help="recording profile (default: all)")
+    run.add_argument("--split-size", type=_amount, default=math.inf, metavar="MB",
+                     help="go on in a new file of the bag when one has this size")
+    run.add_argument("--split-duration", type=_amount, default=math.inf, metavar="S",
+                     help="go on in a new file of the bag after this much mission time")
+    run.add_argument("--no-black-box", action="store_true",
+                     help="do not keep the last two minutes of everything in memory, which "
+                     "otherwise DIR/black_box gets after a confirmed fault")
     run.add_argument("--out", metavar="DIR", help="where the results go "
                      "(default: runs/SCENARIO-SEED, with a number when that is taken)")
     run.add_argument("--overwrite", action="store_true",
@@ -163,6 +171,17 @@ def _days(text: str) -> float:
     if not 1.0 <= days <= 400.0:
         raise argparse.ArgumentTypeError(f"{text!r} days: give a number from 1 to 400")
     return days
+
+
+def _amount(text: str) -> float:
+    """Read a size or a time."""
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = float("nan")
+    if not 0 < amount < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0")
+    return amount
 
 
 def _rate(text: str) -> float | None:

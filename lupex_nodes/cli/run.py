@@ -18,11 +18,13 @@ from lupex_nodes.cli import COMPLETE, ENDED_OTHERWISE, BadInput, inputs
 from lupex_nodes.flight import RunFacts, Stop, finish, fly_memory
 from lupex_nodes.models import ephemeris
 from lupex_nodes.progress import Progress
-from lupex_nodes.recording.bag_writer import RecordingError
-from lupex_nodes.recording.profiles import Profile, ProfileError, profile
+from lupex_nodes.recording.bag_reader import BagError
+from lupex_nodes.recording.bag_writer import RecordingError, Split
+from lupex_nodes.recording.profiles import Profile, ProfileError, black_box_limits, profile
+from lupex_nodes.recording.recorder import RecorderSettings
 from lupex_nodes.scenario import CheckedScenario
 
-RESULTS = ("bag", "report.html", "summary.json")
+RESULTS = ("bag", "black_box", "report.html", "summary.json")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,14 +41,14 @@ def run(options: argparse.Namespace) -> int:
         _overrides(options),
         Path(options.params_file) if options.params_file else None,
     )
-    chosen = _profile(options.record)
+    chosen, settings = _recording(options)
     folder = _folder(options, checked)
     print("\n".join(heading(checked)), flush=True)
     stop = Stop()
     try:
         with _signals(stop.ask), Progress(checked, sys.stdout) as progress:
-            facts = _fly(options, checked, folder, chosen, progress, stop)
-        summary = finish(folder, facts)
+            facts = _fly(options, checked, folder, chosen, settings, progress, stop)
+        summary = _finish(folder, facts)
     except (RecordingError, Refused) as error:
         print(error, file=sys.stderr)
         return ENDED_OTHERWISE
@@ -101,12 +103,17 @@ def _fly(
     checked: CheckedScenario,
     folder: Path,
     chosen: Profile,
+    settings: RecorderSettings,
     progress: Progress,
     stop: Stop,
 ) -> RunFacts:
     if options.bus == "memory":
         return fly_memory(
-            checked, folder, chosen, rate=options.rate, observers=[progress], stop=stop
+            *(checked, folder, chosen),
+            rate=options.rate,
+            observers=[progress],
+            stop=stop,
+            settings=settings,
         )
     try:
         from lupex_nodes.bus.ros.supervisor import fly
@@ -123,7 +130,19 @@ def _fly(
         rate=options.rate,
         observers=[progress],
         stop=stop,
+        settings=settings,
     )
+
+
+def _finish(folder: Path, facts: RunFacts) -> dict[str, Any]:
+    try:
+        return finish(folder, facts)
+    except (BagError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RecordingError(
+            f"{facts.outcome}, but the report cannot be made: {reason}; free space or name another "
+            f"folder, and `lupex analyze {folder / 'bag'} --out DIR` makes it of what was recorded"
+        ) from None
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
@@ -137,9 +156,11 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def _profile(name: str) -> Profile:
+def _recording(options: argparse.Namespace) -> tuple[Profile, RecorderSettings]:
+    split = Split(options.split_size * 1e6, options.split_duration)
     try:
-        return profile(name)
+        black_box = None if options.no_black_box else black_box_limits()
+        return profile(options.record), RecorderSettings(split, black_box)
     except (ProfileError, FileNotFoundError) as error:
         raise BadInput(str(error)) from None
 

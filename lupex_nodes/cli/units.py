@@ -13,7 +13,7 @@ from lupex_nodes.bus.ports import Input, Output
 from lupex_nodes.bus.slot import COMMON, Place
 from lupex_nodes.cli import COMPLETE, BadInput, inputs
 from lupex_nodes.cli.table import table
-from lupex_nodes.flight import absolute_name, type_name
+from lupex_nodes.recording.recorder import absolute_name, type_name
 from lupex_nodes.system import SystemFileError, UnitEntry
 
 

@@ -7,13 +7,13 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 
 from lupex_nodes.bus.fresh import fresh
 from lupex_nodes.bus.stamps import to_header
-from lupex_nodes.recording.bag_writer import BagWriter
 from lupex_nodes.recording.cdr import HEADER, writer
 
 TF_TYPE = "tf2_msgs/msg/TFMessage"
@@ -48,6 +48,16 @@ class FixedJoint:
         )
 
 
+class Sink(Protocol):
+    """What takes the frames: a bag's writer, or a recorder."""
+
+    def topic(self, name: str, type_name: str, qos: str, /) -> None:
+        """Register a topic."""
+
+    def write(self, name: str, type_name: str, data: bytes, log_time_ns: int, /) -> None:
+        """Take a serialized message."""
+
+
 class FrameRecorder:
     """Derives the frame tree map -> rover/odom -> rover/base_link from navigation's odometry.
 
@@ -56,7 +66,7 @@ class FrameRecorder:
     REP-105 tools find the frame they expect; it is as continuous as the estimate is.
     """
 
-    def __init__(self, writer: BagWriter, fixed_joints: Sequence[FixedJoint] = ()) -> None:
+    def __init__(self, writer: Sink, fixed_joints: Sequence[FixedJoint] = ()) -> None:
         self._writer = writer
         self._joints = (FixedJoint(MAP_FRAME, ODOM_FRAME), *fixed_joints)
         self._static_written = False

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from lupex_nodes.recording.black_box import BlackBoxLimits
 from lupex_nodes.share import share_file
 
 
@@ -30,11 +31,15 @@ class Profile:
     patterns: tuple[str, ...]
     never: tuple[str, ...] = ()
 
+    def refuses(self, topic: str, root: str = "") -> bool:
+        """Return whether no bag gets `topic`, whatever the profile."""
+        return _matches(self.never, topic, _below(topic, root))
+
     def selects(self, topic: str, root: str = "") -> bool:
         """Return whether the bag gets `topic`, an absolute name, in a system at `root`."""
-        prefix = "/" + root.strip("/")
-        below = topic[len(prefix) :].lstrip("/") if _is_below(topic, prefix) else None
-        return not _matches(self.never, topic, below) and _matches(self.patterns, topic, below)
+        return not self.refuses(topic, root) and _matches(
+            self.patterns, topic, _below(topic, root)
+        )
 
 
 def load_profiles(path: Path | None = None) -> dict[str, Profile]:
@@ -42,15 +47,7 @@ def load_profiles(path: Path | None = None) -> dict[str, Profile]:
 
     Raises ProfileError with one sentence: what, where, what to do.
     """
-    path = path or share_file("config/recording.yaml")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ProfileError(f"cannot read {path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise ProfileError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    table = _table(content, path, "the file")
-    _refuse_unknown(table, {"always", "never", "profiles"}, path, "the file")
+    table, path = _read(path)
     always = _patterns(table.get("always", []), path, "always")
     never = _patterns(table.get("never", []), path, "never")
     rows = _table(table.get("profiles"), path, "profiles")
@@ -67,6 +64,35 @@ def load_profiles(path: Path | None = None) -> dict[str, Profile]:
     return profiles
 
 
+def black_box_limits(path: Path | None = None) -> BlackBoxLimits:
+    """Read how much the black box keeps; ProfileError as `load_profiles`."""
+    table, path = _read(path)
+    row = _table(table.get("black_box"), path, "black_box")
+    _refuse_unknown(row, {"history_s", "after_s", "memory_mb"}, path, "black_box")
+    numbers = {}
+    for key in ("history_s", "after_s", "memory_mb"):
+        value = row.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+            raise ProfileError(f"{path}: black_box, {key} must be a number above 0")
+        numbers[key] = float(value)
+    return BlackBoxLimits(
+        numbers["history_s"], numbers["after_s"], round(numbers["memory_mb"] * 1e6)
+    )
+
+
+def _read(path: Path | None) -> tuple[dict[str, Any], Path]:
+    path = path or share_file("config/recording.yaml")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProfileError(f"cannot read {path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ProfileError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    table = _table(content, path, "the file")
+    _refuse_unknown(table, {"always", "never", "profiles", "black_box"}, path, "the file")
+    return table, path
+
+
 def profile(name: str, path: Path | None = None) -> Profile:
     """Return one profile by name; ProfileError names the ones there are."""
     profiles = load_profiles(path)
@@ -77,8 +103,12 @@ def profile(name: str, path: Path | None = None) -> Profile:
     return profiles[name]
 
 
-def _is_below(topic: str, prefix: str) -> bool:
-    return prefix == "/" or topic.startswith(prefix + "/")
+def _below(topic: str, root: str) -> str | None:
+    """Return a topic's name below a root, None if it is not below it."""
+    prefix = "/" + root.strip("/")
+    if prefix != "/" and not topic.startswith(prefix + "/"):
+        return None
+    return topic[len(prefix) :].lstrip("/")
 
 
 def _matches(patterns: tuple[str, ...], topic: str, below: str | None) -> bool:

@@ -30,10 +30,10 @@ from lupex_nodes.bus.parameters import Refused
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.slot import COMMANDS, Emission, Slot
 from lupex_nodes.bus.ticks import TICK, Tick
-from lupex_nodes.flight import absolute_name, type_name
 from lupex_nodes.recording.bag_reader import Bag, BagMessage, open_bag
 from lupex_nodes.recording.bag_writer import BagWriter
 from lupex_nodes.recording.cdr import to_cdr
+from lupex_nodes.recording.recorder import absolute_name, type_name
 from lupex_nodes.system import SHARED_TOPICS, System, SystemFileError
 
 #: The source of every command that came as a ROS 2 service call, a unit's included.

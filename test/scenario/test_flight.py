@@ -18,17 +18,15 @@ from lupex_nodes.flight import (
     RunFacts,
     Statistics,
     Stop,
-    absolute_name,
     finish,
     fly_memory,
-    truth,
-    type_name,
 )
 from lupex_nodes.models import neutron
 from lupex_nodes.progress import Progress
 from lupex_nodes.recording.bag_reader import open_bag
 from lupex_nodes.recording.bag_writer import RecordingError
 from lupex_nodes.recording.profiles import profile
+from lupex_nodes.recording.recorder import absolute_name, truth, type_name
 
 
 def fly(folder: Path, text: str = GOOD, recorded: str = "all", **more) -> RunFacts:

@@ -2,7 +2,7 @@
 """Observers on ROS 2: one node that is a member of the barrier and reads raw messages.
 
 It answers every tick like a process of units, so no message of the barrier passes it by; it is
-due never and publishes nothing else.
+due never and publishes nothing else but the recorder's own events.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from lupex_nodes.bus.ros.interfaces import qos_profile, ros_name
 from lupex_nodes.bus.ros.member import LockStep
 from lupex_nodes.bus.ros.node import SHARED, Arrivals
 from lupex_nodes.bus.ros.spinning import guarded
-from lupex_nodes.bus.slot import NEVER, Emission
+from lupex_nodes.bus.slot import EVENTS, NEVER, Emission
 from lupex_nodes.bus.ticks import TICK, Tick
+from lupex_nodes.recording.black_box import FAULTS
 from lupex_nodes.system import System
 
 PROCESS = "recorder"
@@ -66,6 +67,7 @@ def watched_topics(system: System, wanted: Callable[[str], bool]) -> dict[str, W
             found[topic] = Watched(port.message_type, port.qos, system.publishers[topic])
     for topic, qos in SHARED.items():
         found[topic] = Watched(DiagnosticArray, qos, system.publishers[topic])
+    found.setdefault(FAULTS, Watched(DiagnosticArray, Qos.COMMAND, []))
     for topic, message_type in _OUTSIDE.items():
         found[topic] = Watched(message_type, Qos.TELEMETRY, [])
     return {topic: each for topic, each in found.items() if wanted(topic)}
@@ -80,7 +82,11 @@ class ObserverNode(Node):
         super().__init__(PROCESS, namespace=ros_name(root, "bus"))
         self.observers = list(observers)
         self.arrivals: dict[str, Arrivals] = {}
+        self.told = 0
         self._topics = topics
+        self._events = self.create_publisher(
+            DiagnosticArray, ros_name(root, EVENTS), qos_profile(Qos.COMMAND, reader=False)
+        )
         self._member = _Member(self, root)
         for topic, watched in topics.items():
             port = Input(topic, watched.message_type, watched.qos)
@@ -101,6 +107,11 @@ class ObserverNode(Node):
             self._member.arrived()
 
         return receive
+
+    def tell(self, event: DiagnosticArray) -> None:
+        """Publish an event of an observer; it is counted as any other message."""
+        self._events.publish(event)
+        self.told += 1
 
     def show(self, published: int) -> None:
         """Show the messages of the tick at ``published`` (ns)."""
@@ -141,8 +152,8 @@ class _Member(LockStep):
     def ready(self) -> bool:
         """Return whether every unit that publishes has been found."""
         return bool(self.counted) and all(
-            each.subscription.get_publisher_count() >= len(each.publishers)
-            for _, each in self.counted
+            each.subscription.get_publisher_count() >= len(each.publishers) + (topic == EVENTS)
+            for topic, each in self.counted
         )
 
     def step(self, tick: Tick, counts: dict[str, int]) -> tuple[int, int]:
@@ -152,6 +163,9 @@ class _Member(LockStep):
         emission = Emission(TICK, Qos.COMMAND, DiagnosticArray, tick.message(), "clock")
         for observer in self._observer.observers:
             observer.message(tick.now, emission)
+        if self._observer.told:
+            counts[EVENTS] = self._observer.told
+            self._observer.told = 0
         return NEVER, 0
 
     def losing(self, topics: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import math
 import os
 import signal
 import sys
@@ -37,7 +38,11 @@ def parser() -> argparse.ArgumentParser:
     add("--rate", type=_rate, default=1.0, help="clock: mission time per wall time, or max")
     add("--members", help="clock: comma-separated processes to wait for")
     add("--record", default="science", help="recorder: profile of config/recording.yaml")
-    add("--out", default="lupex_run", help="recorder: folder that gets bag/")
+    add("--out", default="lupex_run", help="recorder: folder that gets bag/ and black_box/")
+    add("--no-black-box", action="store_true", help="recorder: keep no black box")
+    add("--split-size", type=float, default=math.inf, help="recorder: end a file at MB")
+    add("--split-duration", type=float, default=math.inf,
+        help="recorder: end a file after s of mission time")
     return parse
 
 

@@ -81,22 +81,38 @@ def make_clock(options: argparse.Namespace, system: System, spinner: Spinner) ->
 
 
 def make_recorder(options: argparse.Namespace, system: System, spinner: Spinner) -> Role:
-    """Make the recorder of the system, which writes OUT/bag."""
-    from lupex_nodes.flight import Recorder, Statistics, absolute_name, unfinished
-    from lupex_nodes.recording.profiles import profile
+    """Make the recorder of the system, which writes OUT/bag and OUT/black_box."""
+    from lupex_nodes.flight import Statistics, custom_data, unfinished
+    from lupex_nodes.recording.bag_writer import Split
+    from lupex_nodes.recording.profiles import black_box_limits, profile
+    from lupex_nodes.recording.recorder import Recorder, RecorderSettings, absolute_name
 
     checked = flown(options, system)
     chosen = profile(options.record)
     statistics = Statistics()
-    recorder = Recorder(Path(options.out) / "bag", checked, chosen, options.root, flush=True)
+    settings = RecorderSettings(
+        Split(options.split_size * 1e6, options.split_duration),
+        None if options.no_black_box else black_box_limits(),
+    )
+    recorder = Recorder(
+        *(Path(options.out), custom_data(checked), chosen, options.root, settings),
+        flush=True,
+        required=False,
+    )
     topics = watched_topics(
-        system, lambda topic: chosen.selects(absolute_name(topic, options.root), options.root)
+        system,
+        lambda topic: (
+            recorder.sees_everything
+            or chosen.selects(absolute_name(topic, options.root), options.root)
+        ),
     )
     node = ObserverNode(options.root, topics, [recorder, statistics])
+    recorder.tell = node.tell
     spinner.add([node])
 
     def close() -> None:
         node.drain()
-        recorder.close(statistics.outcome or unfinished(checked, "by the end of the recorder"))
+        ended = statistics.outcome or unfinished(checked, "by the end of the recorder")
+        recorder.close({"outcome": ended.name, "cause": ended.cause})
 
     return Role(close)

@@ -21,17 +21,22 @@ from lupex_nodes.bus.ros.clock import ClockNode
 from lupex_nodes.bus.ros.observing import PROCESS, ObserverNode, watched_topics
 from lupex_nodes.bus.stamps import SECOND, check_epoch
 from lupex_nodes.flight import (
-    ODOMETRY,
-    TRUTH,
     Outcome,
-    Recorder,
     RunFacts,
     Statistics,
     Stop,
-    absolute_name,
+    custom_data,
     unfinished,
 )
 from lupex_nodes.recording.profiles import Profile
+from lupex_nodes.recording.recorder import (
+    ODOMETRY,
+    PLAIN,
+    TRUTH,
+    Recorder,
+    RecorderSettings,
+    absolute_name,
+)
 from lupex_nodes.scenario import CheckedScenario
 from lupex_nodes.system import System
 
@@ -166,6 +171,7 @@ def fly(
     respawn: bool = False,
     observers: Iterable[Observer] = (),
     stop: Stop | None = None,
+    settings: RecorderSettings = PLAIN,
 ) -> RunFacts:
     """Fly a scenario on ROS 2 with the clock and the recorder in this process.
 
@@ -179,7 +185,7 @@ def fly(
     scenario = checked.scenario
     check_epoch(scenario.end_ns)
     members = checked.system.processes(composition)
-    recorder = Recorder(folder / "bag", checked, chosen, root, flush=True)
+    recorder = Recorder(folder, custom_data(checked), chosen, root, settings, flush=True)
     scenario_file = folder / "scenario.yaml"
     scenario_file.write_text(checked.portable_text(), encoding="utf-8")
     stop = stop or Stop()
@@ -208,9 +214,14 @@ def fly(
         also = {"events", TRUTH, ODOMETRY, *wanted}
         topics = watched_topics(
             checked.system,
-            lambda topic: topic in also or chosen.selects(absolute_name(topic, root), root),
+            lambda topic: (
+                recorder.sees_everything
+                or topic in also
+                or chosen.selects(absolute_name(topic, root), root)
+            ),
         )
         node = ObserverNode(root, topics, [recorder, statistics, *observers])
+        recorder.tell = node.tell
 
         def watch() -> None:
             failure = supervisor.watch(clock.is_member)
@@ -226,7 +237,7 @@ def fly(
     finally:
         supervisor.stop()
         facts = _facts(checked, clock, statistics, spinner.reason, began)
-        recorder.close(Outcome(facts.outcome, facts.cause))
+        recorder.close({"outcome": facts.outcome, "cause": facts.cause})
         spinning.shutdown()
         lock.close()
     return facts
