@@ -72,13 +72,18 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """A topic that a unit writes; a record when it has a schema."""
+    """A topic that a unit writes; a record when it has a schema.
+
+    ``physical``: it carries power, heat or motion from box to box, not data. No fault of a port
+    acts on it; what goes wrong there is in the unit's ``Degradation``.
+    """
 
     topic: str
     message_type: type
     qos: Qos = Qos.TELEMETRY
     schema: Schema | None = None
     frame_id: str = ""
+    physical: bool = False
 
     if TYPE_CHECKING:
         # every unit sets its own bound port under the name of the declaration

@@ -65,7 +65,7 @@ class Relay(Unit):
     earth = Input("world/earth", PointCloud2, Qos.STATE, schema=EARTH)
     downlink = Output("lander/relay/downlink", DiagnosticArray)
     link = Output("lander/relay/link", PointCloud2, schema=LINK)
-    load = Output("~/load", PointCloud2, schema=LOAD)
+    load = Output("~/load", PointCloud2, schema=LOAD, physical=True)
 
     def setup(self) -> None:
         """Begin with an empty store."""

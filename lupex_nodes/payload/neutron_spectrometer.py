@@ -102,7 +102,7 @@ class NeutronSpectrometer(Unit):
     water = Output("~/water", PointCloud2, schema=WATER)
     deposit = Output("~/deposit", PointCloud2, Qos.STATE, schema=DEPOSIT, frame_id="map")
     possibilities = Output("~/possibilities", PointCloud2, Qos.STATE, schema=POSSIBILITIES)
-    load = Output("~/load", PointCloud2, schema=LOAD)
+    load = Output("~/load", PointCloud2, schema=LOAD, physical=True)
 
     def setup(self) -> None:
         """Draw what this instrument is in this run; begin a record."""

@@ -68,7 +68,7 @@ class InertialUnit(Unit):
     kind = Kind.HARDWARE
     truth = Input("world/vehicle/odometry", Odometry, wake=True)
     data = Output("rover/imu/data", Imu, frame_id="rover/imu")
-    load = Output("~/load", PointCloud2, schema=LOAD)
+    load = Output("~/load", PointCloud2, schema=LOAD, physical=True)
 
     def setup(self) -> None:
         """Draw the biases of this power-on."""

@@ -128,11 +128,11 @@ class Mobility(Unit):
     cmd_vel = Input("rover/cmd_vel", TwistStamped, queue=100, wake=True)
     tracks = Input("world/vehicle/tracks", PointCloud2, schema=TRACKS)
     ground_speed = Input("world/vehicle/odometry", Odometry)
-    drive = Output("rover/mobility/drive", JointState)
+    drive = Output("rover/mobility/drive", JointState, physical=True)
     joint_states = Output("rover/joint_states", JointState)
     currents = Output("rover/mobility/currents", PointCloud2, schema=CURRENTS)
     state = Output("rover/mobility/state", PointCloud2, schema=MOBILITY)
-    load = Output("~/load", PointCloud2, schema=LOAD)
+    load = Output("~/load", PointCloud2, schema=LOAD, physical=True)
 
     def setup(self) -> None:
         """Stand still, crawlers as they were when the power went."""

@@ -159,13 +159,14 @@ class Power(Unit):
     surface = Input("world/surface", PointCloud2, Qos.STATE, schema=SURFACE)
     vehicle = Input("world/vehicle/odometry", Odometry)
     vehicle_state = Input("world/vehicle/state", PointCloud2, schema=VEHICLE)
-    temperatures = Input("rover/thermal/temperatures", PointCloud2, schema=TEMPERATURES)
+    temperatures = Input("rover/thermal/nodes", PointCloud2, schema=TEMPERATURES)
     rover_loads = Input("rover/*/load", PointCloud2, wake=True, schema=LOAD)
     payload_loads = Input("payload/*/load", PointCloud2, wake=True, schema=LOAD)
     battery = Output("rover/power/battery", BatteryState, frame_id="rover/base_link")
     channels = Output("rover/power/channels", PointCloud2, Qos.STATE)
     bus = Output("rover/power/bus", PointCloud2, schema=BUS)
-    load = Output("~/load", PointCloud2, schema=LOAD)
+    flows = Output("~/flows", PointCloud2, schema=BUS, physical=True)
+    load = Output("~/load", PointCloud2, schema=LOAD, physical=True)
 
     def setup(self) -> None:
         """Charge as the parameters say, point the array at north; a reset changes neither."""
@@ -440,7 +441,9 @@ class Power(Unit):
                 self.degradation.weak_cell_lack,
             )  # fmt: skip
         )
-        self.bus.publish_rows(now, [bus_row(self.balance, flow, self._array_w, self.alive)])
+        row = bus_row(self.balance, flow, self._array_w, self.alive)
+        self.flows.publish_rows(now, [row])
+        self.bus.publish_rows(now, [row])
         own_w = self.parameters.base_load_w if self.alive else 0.0
         if self.bank.on.get("computer", False):
             own_w += self.parameters.computer_w

@@ -59,7 +59,7 @@ class Ranging(Unit):
     kind = Kind.HARDWARE
     truth = Input("world/vehicle/odometry", Odometry)
     range = Output("rover/ranging/range", Range, frame_id="rover/ranging")
-    load = Output("~/load", PointCloud2, schema=LOAD)
+    load = Output("~/load", PointCloud2, schema=LOAD, physical=True)
 
     def setup(self) -> None:
         """Find the ground that may hide the beacon."""

@@ -75,7 +75,7 @@ class StarTracker(Unit):
     sun = Input("world/sun", PointCloud2, Qos.STATE, schema=SUN)
     radiation = Input("world/radiation", PointCloud2, Qos.STATE, schema=RADIATION)
     attitude = Output("rover/star_tracker/attitude", Imu, frame_id="rover/star_tracker")
-    load = Output("~/load", PointCloud2, schema=LOAD)
+    load = Output("~/load", PointCloud2, schema=LOAD, physical=True)
 
     def setup(self) -> None:
         """Mount the tracker with the error that this rover has."""

@@ -104,7 +104,7 @@ class StereoCamera(Unit):
     elevation = Output(
         "rover/stereo_camera/elevation", PointCloud2, schema=ELEVATION, frame_id="rover/base_link"
     )
-    load = Output("~/load", PointCloud2, schema=LOAD)
+    load = Output("~/load", PointCloud2, schema=LOAD, physical=True)
 
     def setup(self) -> None:
         """Draw the ground's texture and the error of the scale, which last the run."""

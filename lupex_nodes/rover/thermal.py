@@ -167,13 +167,14 @@ class Thermal(Unit):
     period_s = 60.0
     sun = Input("world/sun", PointCloud2, Qos.STATE, schema=SUN)
     surface = Input("world/surface", PointCloud2, Qos.STATE, schema=SURFACE)
-    bus = Input("rover/power/bus", PointCloud2, schema=BUS)
+    bus = Input("rover/power/flows", PointCloud2, schema=BUS)
     battery = Input("rover/power/battery", BatteryState)
     channels = Input("rover/power/channels", PointCloud2, Qos.STATE)
     rover_loads = Input("rover/*/load", PointCloud2, schema=LOAD)
     payload_loads = Input("payload/*/load", PointCloud2, schema=LOAD)
     temperatures = Output("rover/thermal/temperatures", PointCloud2, schema=TEMPERATURES)
-    load = Output("~/load", PointCloud2, schema=LOAD)
+    nodes = Output("~/nodes", PointCloud2, schema=TEMPERATURES, physical=True)
+    load = Output("~/load", PointCloud2, schema=LOAD, physical=True)
 
     def setup(self) -> None:
         """Take the start temperatures; a reset changes neither them nor the sleep."""
@@ -452,8 +453,10 @@ class Thermal(Unit):
     def _publish(self, now: int) -> None:
         heaters_w = sum(self._heaters_w.values())
         asleep = self.mode in ("hibernate", "waking")
-        self.temperatures.publish_rows(now, [(
+        row = (
             *(float(self._kelvin(name)) for name in _NODES),
             heaters_w, int(self._body["heat_pipe_on"]), int(asleep),
-        )])  # fmt: skip
+        )  # fmt: skip
+        self.nodes.publish_rows(now, [row])
+        self.temperatures.publish_rows(now, [row])
         self._load.report(now, heaters_w)

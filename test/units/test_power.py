@@ -36,7 +36,7 @@ def warm(bench, battery_k, box_k=283.0):
     row = TEMPERATURES.message(
         bench.bus.now, [(battery_k, box_k, 200.0, 200.0, 200.0, 0.0, 0, 0)]
     )
-    bench.bus.publish("rover/thermal/temperatures", Qos.TELEMETRY, row)
+    bench.bus.publish("rover/thermal/nodes", Qos.TELEMETRY, row)
 
 
 def charge(bench):
@@ -284,7 +284,8 @@ def test_a_stuck_array_loses_the_sun_as_the_rover_turns_and_finds_it_again():
         turn_rover(bench, yaw_rad)
         bench.run(120)
     # the cosine of 60 deg; the cells, less heated, make up for some of it
-    assert bench.last("rover/power/bus", BUS).array_limit_w == pytest.approx(0.54 * facing, rel=0.08)
+    turned = bench.last("rover/power/bus", BUS).array_limit_w
+    assert turned == pytest.approx(0.54 * facing, rel=0.08)
     bench.degrade("power")
     bench.run(180)
     assert bench.last("rover/power/bus", BUS).array_limit_w == pytest.approx(facing, rel=0.01)
