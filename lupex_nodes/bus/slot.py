@@ -33,7 +33,7 @@ from lupex_nodes.bus.parameters import Parameters, Refused, build, updated
 from lupex_nodes.bus.ports import InPort, Input, OutPort, Output, Qos
 from lupex_nodes.bus.records import RecordError, view
 from lupex_nodes.bus.stamps import SECOND, seconds
-from lupex_nodes.bus.unit import Context, Unit, commands, ports, topic_of
+from lupex_nodes.bus.unit import Context, Kind, Unit, commands, ports, topic_of
 from lupex_nodes.bus.unit_faults import COMMANDS as FAULT_COMMANDS
 from lupex_nodes.bus.unit_faults import Answer, UnitFaults
 
@@ -84,8 +84,17 @@ class Place:
         }
 
     def fault_outputs(self) -> dict[str, Output]:
-        """Return what a fault can be put on: the outputs, and the heartbeat."""
-        return {**self.outputs(), DIAGNOSTICS: _HEARTBEAT}
+        """Return what a fault can be put on: the outputs that carry data, and the heartbeat.
+
+        What nature does is no data.
+        """
+        nature = self.unit_class.kind is Kind.NATURE
+        data = {
+            topic: port
+            for topic, port in self.outputs().items()
+            if not (port.physical or nature)
+        }
+        return {**data, DIAGNOSTICS: _HEARTBEAT}
 
     @property
     def injects(self) -> bool:
