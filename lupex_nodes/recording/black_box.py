@@ -259,6 +259,8 @@ class BlackBox:
 
     def close(self) -> None:
         """End the record that is open when the flight ends, wherever in its time that is."""
+        if self._record is not None:
+            self._record.custom_data = self._description()
         self._guarded(BagWriter.close)
         self._over()
 

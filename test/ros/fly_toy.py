@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lupex_nodes.bus.ros.supervisor import fly
-from lupex_nodes.recording.profiles import profile
+from lupex_nodes.recording.profiles import black_box_limits, profile
+from lupex_nodes.recording.recorder import RecorderSettings
 from lupex_nodes.scenario import load_scenario
 from lupex_nodes.system import load_system
 
@@ -19,6 +20,8 @@ parse.add_argument("--composition", default="all")
 parse.add_argument("--rate", type=float, default=0.0)
 parse.add_argument("--duration", type=float, default=60.0)
 parse.add_argument("--respawn", action="store_true")
+parse.add_argument("--record", default="all")
+parse.add_argument("--black-box", action="store_true")
 options = parse.parse_args()
 
 system = load_system(Path(__file__).parents[1] / "bus/toy_system.yaml")
@@ -29,9 +32,10 @@ scenario.write_text(
 facts = fly(
     load_scenario(str(scenario), system),
     options.out,
-    profile("all"),
+    profile(options.record),
     rate=options.rate or None,
     composition=options.composition,
     respawn=options.respawn,
+    settings=RecorderSettings(black_box=black_box_limits() if options.black_box else None),
 )
 print(json.dumps(asdict(facts)))
