@@ -42,6 +42,9 @@ class Executive(Unit):
     battery never fell below its reserve; else it failed as blocked, energy, thermal, time,
     communication, hardware or lost, with the first cause. How far the plan is outlives the power:
     when the computer comes back on, the activity that was cut short starts again.
+
+    A held plan is one that safe mode keeps: nothing starts, also after the power was off, until
+    `resume`; the activity that `hold` cut short then starts again.
     """
 
     class Parameters(Parameters):
@@ -99,6 +102,7 @@ class Executive(Unit):
         self._missed: list[str] = []
         self._start_at: int | None = None
         self._shown: tuple[int, ...] | None = None
+        self._held: bool = self.context.memory.get("held", False)
         kept = self.context.memory.get("plan")
         name = kept["name"] if kept else self.parameters.plan
         if not name:
@@ -124,6 +128,8 @@ class Executive(Unit):
     @command("starts the loaded plan, or a paused one again")
     def start(self, now: int, arguments: None) -> None:
         """Run."""
+        if self._held:
+            raise CommandFailed("the plan is held: resume it first")
         if self.mode not in ("loaded", "paused"):
             raise CommandFailed(f"there is no plan to start: the executive is {self.mode}")
         self._start_at = None
@@ -145,19 +151,40 @@ class Executive(Unit):
             raise CommandFailed(f"no plan is running: the executive is {self.mode}")
         self._fail("lost", "the plan was aborted by command")
 
+    @command("holds the plan: the activity that runs is cut short, none starts until resume")
+    def hold(self, now: int, arguments: None) -> None:
+        """Cut short and keep still, with a plan or without; holding what is held does nothing."""
+        if self._held:
+            return
+        self._held = self.context.memory["held"] = True
+        if self.tree and self.tree.status is Status.RUNNING:
+            self.tree.stop(Status.INVALID)
+            self.tree = plan_tree(self._activities[self._over :], self)
+        self._current, self._waits = "", ("", "")
+        self.event("PLAN_HELD", "The plan is held until resume.", level=OK)
+
+    @command("lets a held plan go on with the activity that was cut short")
+    def resume(self, now: int, arguments: None) -> None:
+        """End the hold; a plan that was paused stays so."""
+        if not self._held:
+            raise CommandFailed("the plan is not held")
+        self._held = self.context.memory["held"] = False
+        self.event("PLAN_RESUMED", f"The plan goes on after {self._over} activities.", level=OK,
+                   activities=self._over)  # fmt: skip
+
     def step(self, now: int) -> int | None:
         """Tick the plan's tree."""
         self.now = now
         self._look_at = now + seconds(self.period_s)
         self._take_reports()
-        if self.mode == "loaded" and self.parameters.autostart:
+        if self.mode == "loaded" and self.parameters.autostart and not self._held:
             if self._start_at is None:
                 self._start_at = now + seconds(self.parameters.start_delay_s)
             if now >= self._start_at:
                 self.start(now, None)
             else:
                 self.look_again(self._start_at)
-        if self.mode == "running" and self.tree:
+        if self.mode == "running" and self.tree and not self._held:
             self._run(self.tree)
         self._publish(now)
         return self._look_at
@@ -166,7 +193,7 @@ class Executive(Unit):
         """Say how far the plan is."""
         return {
             "activity": self._current or "none",
-            "waits_for": self._waits[1] or "nothing",
+            "waits_for": "resume" if self._held else self._waits[1] or "nothing",
             "activities_done": self._done,
             "activities_total": len(self._activities),
         }

@@ -45,6 +45,8 @@ _SENSED_AFTER = 2 * SECOND
 #: Two samples of the parked gyros are 60 s apart; after a longer gap they were switched on anew.
 _GYROS_NEW_AFTER_S = 150.0
 _STOP_S = 60.0
+#: In the order in which they count at one time: motion before what is measured after it.
+_SENSORS = ("imu", "joints", "star_tracker", "visual_odometry", "ranging", "map_fix")
 #: A turn about a point nearer than this is one on the spot.
 _SPOT_M = 0.2
 _LEARNING_S = 1800.0
@@ -200,6 +202,8 @@ class Localisation:
             "fix": InnovationGate(4.0, 2),
         }
         self.refused = 0
+        #: Sensors that the estimate does without, by the name of their argument.
+        self.ignored: set[str] = set()
         self.roll_rad = self.pitch_rad = self.z_m = 0.0
         self.moved_at: int | None = None
         self.speed_m_s = self.turn_rate_rad_s = 0.0
@@ -214,6 +218,8 @@ class Localisation:
         waiting = self._waiting
         for order, (port, _) in enumerate(self._ports):
             for message in port.drain():
+                if _SENSORS[order] in self.ignored:
+                    continue
                 time = from_stamp(message.header.stamp)
                 if order == 1:
                     message = self._pace(time, message)

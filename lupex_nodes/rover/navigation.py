@@ -29,7 +29,7 @@ from lupex_nodes.rover.navigation_messages import (
     odometry_message,
     path_message,
 )
-from lupex_nodes.rover.navigation_parameters import GoTo, NavigationParameters
+from lupex_nodes.rover.navigation_parameters import GoTo, Ignore, NavigationParameters
 from lupex_nodes.rover.path_following import Pose
 from lupex_nodes.rover.path_planning import Grid, Mark, NoPath, PathPlanner, Point, Way
 from lupex_nodes.rover.records import ELEVATION, LEG, MOBILITY, SKY, VISUAL_ODOMETRY
@@ -105,6 +105,7 @@ class Navigation(Unit):
         )
         self.marks: list[Mark] = memory.setdefault("marks", [])
         self.map = uplinked_map(p, self.context.seed)
+        self.localisation.ignored = memory.setdefault("ignored", set())
         if "localisation" in memory:
             self.localisation.restore(memory["localisation"])
         else:
@@ -138,6 +139,16 @@ class Navigation(Unit):
     def hold(self, now: int, arguments: None) -> None:
         """Drop the goal."""
         self._drop(now, False, "ended by hold")
+
+    @command("leaves a sensor out of the estimate, or takes it in again", Ignore)
+    def ignore(self, now: int, arguments: Ignore) -> None:
+        """Leave out or take in; what is left out outlives the power."""
+        ignored = self.localisation.ignored
+        (ignored.add if arguments.ignored else ignored.discard)(arguments.sensor)
+        what = "is left out of" if arguments.ignored else "counts again in"
+        self.event("SENSOR_IGNORED" if arguments.ignored else "SENSOR_USED",
+                   f"The sensor {arguments.sensor} {what} the estimate.", level=OK,
+                   sensor=arguments.sensor)  # fmt: skip
 
     def step(self, now: int) -> int | None:
         """Update the estimate, then look and drive."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from lupex_nodes.bus.parameters import Parameters, parameter
 from lupex_nodes.rover.hazard_map import HazardParameters
 from lupex_nodes.rover.journey import JourneyParameters
@@ -24,6 +26,15 @@ class GoTo(Parameters):
     wait_max_s: float = parameter(
         0.0, "how long the departure may wait for a better way", "s", ge=0.0, le=14 * 86400.0
     )
+
+
+class Ignore(Parameters):
+    """Which sensor."""
+
+    sensor: Literal["imu", "star_tracker", "visual_odometry", "ranging", "map_fix"] = parameter(
+        ..., "that the estimate shall do without"
+    )
+    ignored: bool = parameter(True, "false: it counts again")
 
 
 class NavigationParameters(

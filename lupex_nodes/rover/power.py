@@ -22,7 +22,8 @@ from lupex_nodes.models.solar_array import SolarArray, incidence_cosine, slew
 from lupex_nodes.rover.attitude import yaw_of
 from lupex_nodes.rover.bus_reports import battery_message, bus_row
 from lupex_nodes.rover.channel_bank import ChannelBank, read_limits
-from lupex_nodes.rover.records import BUS, TEMPERATURES
+from lupex_nodes.rover.records import BUS, TEMPERATURES, WATCHDOG
+from lupex_nodes.rover.watchdog import Deed, Watchdog
 from lupex_nodes.world.load_report import LoadReport, loads_behind
 from lupex_nodes.world.records import LOAD, SUN, SURFACE, VEHICLE
 
@@ -105,6 +106,13 @@ class Power(Unit):
             ["neutron_spectrometer", "ranging", "star_tracker", "stereo_camera", "mobility"],
             "channels, first to go first",
         )
+        watchdog_s: float = parameter(
+            30.0, "silence of the fault manager after which the computer is switched off and on",
+            "s", ge=5.0, le=3600.0,
+        )  # fmt: skip
+        watchdog_cycles: int = parameter(
+            3, "so often in a day; then every channel goes off", ge=0, le=100
+        )
         revive_w: float = parameter(
             60.0, "array power, beyond the base load, that brings a dead bus back", "W", ge=1.0,
             assumed=True,
@@ -162,6 +170,7 @@ class Power(Unit):
     temperatures = Input("rover/thermal/nodes", PointCloud2, schema=TEMPERATURES)
     rover_loads = Input("rover/*/load", PointCloud2, wake=True, schema=LOAD)
     payload_loads = Input("payload/*/load", PointCloud2, wake=True, schema=LOAD)
+    strokes = Input("rover/watchdog", PointCloud2, schema=WATCHDOG)
     battery = Output("rover/power/battery", BatteryState, frame_id="rover/base_link")
     channels = Output("rover/power/channels", PointCloud2, Qos.STATE)
     bus = Output("rover/power/bus", PointCloud2, schema=BUS)
@@ -186,6 +195,7 @@ class Power(Unit):
             "body", {"azimuth_deg": 0.0, "age_s": 0.0, "moved_c": 0.0, "mode": self.mode}
         )
         self.mode = self._body["mode"]
+        self._watchdog: Watchdog = memory.setdefault("watchdog", Watchdog())
         self._yaw_rad: float | None = None
         self._sunlight_w_m2 = _SOLAR_CONSTANT_W_M2
         self._array_w = self._load_w = 0.0
@@ -223,15 +233,17 @@ class Power(Unit):
         self._age(dt_s)
         self._follow(now, dt_s)
         self._shed(now)
+        self._watch(now)
         self._hold(dt_s)
         self._body["mode"] = self.mode
         self._publish(now, cells_k)
         if any(self.bank.exceeded(name, self._currents_a) for name in self.bank.names):
             return now + SECOND
+        due = next_minute(now)
         if self._shed_at is not None:
             next_shed = self._shed_at + seconds(self.parameters.shed_interval_s)
-            return min(max(next_shed, now + SECOND), next_minute(now))
-        return next_minute(now)
+            due = min(max(next_shed, now + SECOND), due)
+        return min(self._watchdog.due(now) or due, due)
 
     def housekeeping(self) -> dict[str, Any]:
         """Say how the bus is."""
@@ -432,6 +444,32 @@ class Power(Unit):
                 )  # fmt: skip
                 return
         self._shed_at = None
+
+    def _watch(self, now: int) -> None:
+        """Switch a computer off and on whose fault manager fell silent."""
+        p, told = self.parameters, self.temperatures.row()
+        deed = self._watchdog.watch(
+            now, self.strokes.time, self.bank.on.get("computer", False),
+            bool(told and told.hibernating), p.watchdog_s, p.watchdog_cycles,
+        )  # fmt: skip
+        if deed is Deed.NOTHING or not self._carries_channels:
+            return
+        self._show_channels = True
+        if deed is Deed.GIVE_UP:
+            self.bank.all_off()
+            self.event(
+                "WATCHDOG_GAVE_UP",
+                f"The computer fell silent again after {p.watchdog_cycles} power cycles: only the "
+                "loads for survival stay on.", level=ERROR,
+            )  # fmt: skip
+            return
+        self.bank.switch("computer", deed is Deed.ON)
+        if deed is Deed.OFF:
+            self.event(
+                "WATCHDOG",
+                f"The computer was silent for {p.watchdog_s:g} s and is switched off and on.",
+                level=ERROR, cycle=self._watchdog.cycles,
+            )  # fmt: skip
 
     def _publish(self, now: int, cells_k: float) -> None:
         flow: Flow = self._flow

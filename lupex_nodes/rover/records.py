@@ -96,3 +96,8 @@ TEMPERATURES = Schema(
     ("heat_pipe_on", "u1", "1 when the loop heat pipe carries heat to the radiator"),
     ("hibernating", "u1", "1 when the rover sleeps"),
 )
+WATCHDOG = Schema(
+    "watchdog",
+    ("strokes", "u4", "since the fault manager began"),
+    ("safe", "u1", "1 in safe mode"),
+)

@@ -1,0 +1,702 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Residuals: what two independent channels that should agree leave between them.
+
+Each is one number, near 0 or 1 as its docstring says while all is well, and None while nothing
+can be said. What a residual must know of the rover beside the bus are the defaults of its models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from lupex_nodes.bus.stamps import SECOND
+from lupex_nodes.models.battery import FREEZING_K, Battery, capacity_factor
+from lupex_nodes.models.crawler_kinematics import CrawlerLayout
+from lupex_nodes.models.neutron import NeutronPrior
+from lupex_nodes.models.solar_array import STEFAN_BOLTZMANN_W_M2_K4, SolarArray
+from lupex_nodes.models.terramechanics import MOON_GRAVITY_M_S2
+from lupex_nodes.rover.attitude import tilt_of, yaw_of
+from lupex_nodes.rover.records import CURRENTS
+from lupex_nodes.rover.telemetry import Source, Telemetry
+from lupex_nodes.world.load_report import loads_behind
+
+_DEG_H = math.radians(1.0) / 3600.0
+_MOON_ROTATION_RAD_S = 0.549014 * _DEG_H
+_JOINTS, _BATTERY, _BUS = "rover/joint_states", "rover/power/battery", "rover/power/bus"
+_IMU, _STARS, _ODOMETRY = "rover/imu/data", "rover/star_tracker/attitude", "rover/odometry"
+_FRAMES = "rover/stereo_camera/visual_odometry"
+_DRIVE, _CURRENTS, _COMMAND = "rover/mobility/state", "rover/mobility/currents", "rover/cmd_vel"
+_SKY, _HEAT = "rover/navigation/sky", "rover/thermal/temperatures"
+_RANGE, _COUNTS = "rover/ranging/range", "payload/neutron_spectrometer/counts"
+
+
+class Residual:
+    """One comparison; `update` is called when a message came on one of its topics."""
+
+    topics: ClassVar[tuple[str, ...]]
+
+    def __init__(self) -> None:
+        self.value: float | None = None
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Compare anew."""
+        raise NotImplementedError
+
+
+# --- power -----------------------------------------------------------------------------------
+
+
+class BatteryVoltage(Residual):
+    """Voltage told less that of a sound battery at this charge, current and temperature, V."""
+
+    topics = (_BATTERY,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Use the curve of open-circuit voltage and the resistance of new cells."""
+        b, cells = seen.row(_BATTERY), Battery()
+        kelvin = b.temperature + FREEZING_K
+        charge = cells.state_of_usable(min(max(b.percentage, 0.0), 1.0), kelvin)
+        sound_v = cells.open_circuit_voltage_v(charge)
+        sound_v += b.current * cells.resistance_ohm(min(max(kelvin, 150.0), 400.0))
+        self.value = b.voltage - sound_v
+
+
+class CellImbalance(Residual):
+    """Highest less lowest voltage of the cells, V."""
+
+    topics = (_BATTERY,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Use the cells' own voltages."""
+        cells_v = seen.row(_BATTERY).cell_voltage
+        self.value = float(max(cells_v) - min(cells_v)) if len(cells_v) else None
+
+
+class Capacity(Residual):
+    """Capacity told over that of new cells at this temperature: 1 when new."""
+
+    topics = (_BATTERY,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Take off what the cold takes."""
+        b = seen.row(_BATTERY)
+        whole_ah = b.design_capacity * capacity_factor(b.temperature + FREEZING_K)
+        self.value = b.capacity / whole_ah if whole_ah > 0.0 else None
+
+
+class ChargeBooks(Residual):
+    """Charge told less charge counted from the current in the last half hour, over capacity."""
+
+    topics = (_BATTERY,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counted_ah = 0.0
+        self._last: tuple[int, float] | None = None
+        self._past: deque[tuple[int, float]] = deque()
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Carry the count on, and compare it with what was told half an hour ago."""
+        source = seen.sources[_BATTERY]
+        b, at = source.row, source.time or now
+        kelvin = b.temperature + FREEZING_K
+        whole_ah = b.capacity / max(capacity_factor(kelvin), 0.1)
+        if self._last is not None:
+            self._counted_ah += b.current * (at - self._last[0]) / (3600.0 * SECOND)
+        if self._last is None or abs(whole_ah - self._last[1]) > 0.01 * whole_ah:
+            self._past.clear()
+        self._last = (at, whole_ah)
+        told_ah = Battery().state_of_usable(b.percentage, kelvin) * whole_ah
+        self._past.append((at, told_ah - self._counted_ah))
+        while at - self._past[0][0] > 1800 * SECOND and len(self._past) > 2:
+            self._past.popleft()
+        if whole_ah > 0.0:
+            self.value = abs(self._past[-1][1] - self._past[0][1]) / whole_ah
+
+
+class UnaccountedLoad(Residual):
+    """Power that the bus gave less what the units say they took, W."""
+
+    topics = (_BUS,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Add the loads of all that is on."""
+        bus = seen.row(_BUS)
+        ports = [seen.sources[topic].port for topic in ("rover/*/load", "payload/*/load")]
+        loads = loads_behind(seen.channels, *ports)
+        if not loads or not bus.alive or bus.unmet_w > 0.01:
+            self.value = None
+            return
+        self.value = bus.load_w - sum(row.power_w for row in loads.values())
+
+
+class Regulator(Residual):
+    """Part of the array's power that its regulator loses: 0.08."""
+
+    topics = (_BUS,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Take off what the battery's own regulator loses."""
+        bus, kept = seen.row(_BUS), Battery.discharge_efficiency
+        lost_w = bus.converter_w - max(bus.battery_w, 0.0) * (1.0 - kept) / kept
+        self.value = lost_w / bus.array_w if bus.array_w > 100.0 else None
+
+
+class ArrayOutput(Residual):
+    """Power that the array could give over that of a clean one in full light: 1."""
+
+    topics = (_BUS, _SKY)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Expect what a panel that faces the Sun gives."""
+        bus = seen.row(_BUS)
+        if bus is None or seen.conditions.get("lit") is None:
+            self.value = None
+            return
+        self.value = bus.array_limit_w / _FACING_W
+
+
+_FACING_W = SolarArray().power_of_strips_w(1361.0, (1.0, 1.0, 1.0), 1.0)
+
+
+class EnergyBooks(Residual):
+    """What the ledger of the bus leaves over, as part of what was turned over: 0."""
+
+    topics = (_BUS,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Add the energies since the start."""
+        e = seen.row(_BUS)
+        over = e.array_energy_j + e.discharge_energy_j
+        left = (
+            e.array_energy_j - e.load_energy_j - e.converter_energy_j - e.resistive_energy_j
+            - e.open_circuit_energy_j
+        )  # fmt: skip
+        self.value = abs(left) / over if over > 1e5 else None
+
+
+# --- heat --------------------------------------------------------------------------------------
+
+
+class HeaterDuty(Residual):
+    """Heater power told less what the thermostats ask for at these temperatures, W."""
+
+    topics = (_HEAT,)
+    #: Node, set point (K), largest power (W) while the rover works.
+    thermostats = (
+        ("battery_k", 278.65, 60.0), ("box_k", 273.15, 120.0), ("motors_k", 218.15, 80.0),
+        ("mast_k", 243.15, 30.0),
+    )  # fmt: skip
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Ask each thermostat of 1 K width."""
+        heat, bus = seen.row(_HEAT), seen.row(_BUS)
+        if heat.hibernating or (bus is not None and bus.unmet_w > 0.0):
+            self.value = None
+            return
+        asked_w = sum(
+            most_w * min(max(set_k + 0.5 - getattr(heat, node), 0.0), 1.0)
+            for node, set_k, most_w in self.thermostats
+        )
+        self.value = heat.heater_w - asked_w
+
+
+class HeatPipe(Residual):
+    """How far (K) the box is beyond the temperature at which its heat pipe should have switched.
+
+    Positive: shut and too warm; negative: open and too cold; 0 when it is as it should be.
+    """
+
+    topics = (_HEAT,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Opens above 293 K, shuts below 283 K."""
+        heat = seen.row(_HEAT)
+        if heat.heat_pipe_on:
+            self.value = min(heat.box_k - 283.15, 0.0)
+        else:
+            self.value = max(heat.box_k - 293.15, 0.0)
+
+
+class RadiatorOutput(Residual):
+    """Heat that reaches the radiator over what a clean one would radiate: 1 in a steady state."""
+
+    topics = (_HEAT, _BUS)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Compare the flow through the open heat pipe with the radiator's temperature."""
+        heat, bus = seen.row(_HEAT), seen.row(_BUS)
+        if heat is None or bus is None or heat.radiator_k < 200.0:
+            self.value = None
+            return
+        carried_w_k = 20.0 if heat.heat_pipe_on else 0.02
+        carried_w = carried_w_k * (heat.box_k - heat.radiator_k) + bus.converter_w
+        radiated_w = 0.7 * 0.85 * STEFAN_BOLTZMANN_W_M2_K4 * heat.radiator_k**4
+        self.value = carried_w / radiated_w
+
+
+# --- attitude --------------------------------------------------------------------------------
+
+
+class _GyroAndStars(Residual):
+    """Carries the yaw of the gyros from one frame of stars to a later one."""
+
+    topics = (_IMU, _STARS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._imu_at: int | None = None
+        self._turned_rad = 0.0
+        self._frame: tuple[int, float] | None = None
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Turn with the gyros, then look at the stars."""
+        if seen.fresh(_IMU):
+            self._turn(seen.sources[_IMU])
+        stars = seen.sources[_STARS]
+        if stars.fresh and stars.row.orientation_covariance[0] >= 0.0:
+            q = stars.row.orientation
+            self._look(stars.stamp, yaw_of((q.x, q.y, q.z, q.w)))
+
+    def _turn(self, imu: Source) -> None:
+        at, before = imu.stamp, self._imu_at
+        self._imu_at = at
+        if before is None or not 0 < at - before < 150 * SECOND:
+            self._frame = None
+            return
+        w, a = imu.row.angular_velocity, imu.row.linear_acceleration
+        roll, pitch = math.atan2(a.y, a.z), math.atan2(-a.x, math.hypot(a.y, a.z))
+        rate = (w.y * math.sin(roll) + w.z * math.cos(roll)) / max(math.cos(pitch), 0.1)
+        self._turned_rad += (rate + _MOON_ROTATION_RAD_S) * (at - before) / SECOND
+
+    def _look(self, at: int, yaw_rad: float) -> None:
+        raise NotImplementedError
+
+
+class GyroBias(_GyroAndStars):
+    """Drift of the gyros against the stars over ten minutes or more, deg/h, without sign."""
+
+    def _look(self, at: int, yaw_rad: float) -> None:
+        gap_rad = yaw_rad - self._turned_rad
+        if self._frame is None:
+            self._frame = (at, gap_rad)
+            return
+        since_s = (at - self._frame[0]) / SECOND
+        if since_s >= 600.0:
+            drift = math.remainder(gap_rad - self._frame[1], 2.0 * math.pi)
+            self.value = abs(drift) / since_s / _DEG_H
+            self._frame = (at, gap_rad)
+
+
+class StarJump(_GyroAndStars):
+    """Greatest step of the stars' yaw against the gyros in ten minutes, deg."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._steps: deque[tuple[int, float]] = deque()
+
+    def _look(self, at: int, yaw_rad: float) -> None:
+        gap_rad = yaw_rad - self._turned_rad
+        if self._frame is not None:
+            step = math.remainder(gap_rad - self._frame[1], 2.0 * math.pi)
+            self._steps.append((at, abs(math.degrees(step))))
+            while at - self._steps[0][0] > 600 * SECOND:
+                self._steps.popleft()
+            self.value = max(each for _, each in self._steps)
+        self._frame = (at, gap_rad)
+
+
+class StarsMissing(Residual):
+    """1 when the last frame showed no stars."""
+
+    topics = (_STARS,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Look at the covariance, in which -1 says that there is no attitude."""
+        self.value = float(seen.row(_STARS).orientation_covariance[0] < 0.0)
+
+
+class Gravity(Residual):
+    """Size of the specific force less the Moon's gravity, m/s2, without sign."""
+
+    topics = (_IMU,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Take the length of the vector."""
+        a = seen.row(_IMU).linear_acceleration
+        self.value = abs(math.sqrt(a.x * a.x + a.y * a.y + a.z * a.z) - MOON_GRAVITY_M_S2)
+
+
+class Tilt(Residual):
+    """Angle between the vertical of the accelerometers and of the stars, deg, standing."""
+
+    topics = (_STARS,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Compare roll and pitch."""
+        imu, stars = seen.row(_IMU), seen.row(_STARS)
+        still = seen.conditions.get("standing")
+        if still is None or now - still < 120 * SECOND or imu is None:
+            self.value = None
+            return
+        if stars.orientation_covariance[0] < 0.0:
+            return
+        a, q = imu.linear_acceleration, stars.orientation
+        roll, pitch = math.atan2(a.y, a.z), math.atan2(-a.x, math.hypot(a.y, a.z))
+        star_roll, star_pitch = tilt_of((q.x, q.y, q.z, q.w))
+        self.value = math.degrees(math.hypot(roll - star_roll, pitch - star_pitch))
+
+
+class GyroNoise(Residual):
+    """Scatter of the gyros of the standing rover over that of sound ones: 1."""
+
+    topics = (_IMU,)
+    random_walk_rad_sqrt_s: float = math.radians(0.05) / 60.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: tuple[int, float] | None = None
+        self._squares: deque[float] = deque(maxlen=8)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Take the differences of consecutive mean rates, each of the time between samples."""
+        source = seen.sources[_IMU]
+        if seen.conditions.get("standing") is None:
+            self._before, self.value = None, None
+            self._squares.clear()
+            return
+        at, rate = source.stamp, source.row.angular_velocity.x
+        if self._before is not None and at > self._before[0]:
+            dt_s = (at - self._before[0]) / SECOND
+            sound = self.random_walk_rad_sqrt_s / math.sqrt(dt_s) * math.sqrt(2.0)
+            self._squares.append(((rate - self._before[1]) / sound) ** 2)
+            if len(self._squares) == self._squares.maxlen:
+                self.value = math.sqrt(sum(self._squares) / len(self._squares))
+        self._before = (at, rate)
+
+
+class Attitude(Residual):
+    """Tilt of the rover as the accelerometers feel it, deg."""
+
+    topics = (_IMU,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Take the angle between the body's vertical and the specific force."""
+        a = seen.row(_IMU).linear_acceleration
+        self.value = math.degrees(math.atan2(math.hypot(a.x, a.y), a.z))
+
+
+# --- driving ---------------------------------------------------------------------------------
+
+
+class WayWithoutFrames(Residual):
+    """Way of the tracks since the last visual odometry, m."""
+
+    topics = (_DRIVE,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at_m: float | None = None
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Count from the last frame, or from where counting began."""
+        travel_m, camera = seen.row(_DRIVE).travel_m, seen.channels.get("stereo_camera", True)
+        if seen.fresh(_FRAMES) or self._at_m is None or not camera or travel_m < self._at_m:
+            self._at_m = travel_m
+        self.value = travel_m - self._at_m
+
+
+class FramesLost(Residual):
+    """Part of the last twenty frames without enough features, in the light."""
+
+    topics = (_FRAMES,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._valid: deque[int] = deque(maxlen=20)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Count."""
+        if seen.conditions.get("lit") is None:
+            self._valid.clear()
+            self.value = None
+            return
+        self._valid.append(seen.row(_FRAMES).valid)
+        if len(self._valid) == self._valid.maxlen:
+            self.value = 1.0 - sum(self._valid) / len(self._valid)
+
+
+class CameraScale(Residual):
+    """Way that the cameras saw over way of the tracks less slip by the ground speed sensor: 1.
+
+    Over 10 m of frames that hold no sharp turn.
+    """
+
+    topics = (_FRAMES, _DRIVE)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._laid_m: float | None = None
+        self._over_ground_m = 0.0
+        self._ways: deque[tuple[float, float]] = deque()
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Sum frame by frame."""
+        drive = seen.row(_DRIVE)
+        if drive is None:
+            return
+        if seen.fresh(_DRIVE):
+            if self._laid_m is not None and drive.travel_m >= self._laid_m:
+                self._over_ground_m += (drive.travel_m - self._laid_m) * (1.0 - drive.slip)
+            self._laid_m = drive.travel_m
+        if not seen.fresh(_FRAMES):
+            return
+        frame, over_ground_m = seen.row(_FRAMES), self._over_ground_m
+        self._over_ground_m = 0.0
+        if not frame.valid or abs(frame.turn_rad) > 0.15 or over_ground_m < 0.3:
+            return
+        seen_m = math.sqrt(frame.ahead_m**2 + frame.left_m**2 + frame.up_m**2)
+        self._ways.append((seen_m, over_ground_m))
+        while sum(way for _, way in self._ways) > 10.0 + self._ways[0][1]:
+            self._ways.popleft()
+        whole_m = sum(way for _, way in self._ways)
+        if whole_m >= 10.0:
+            self.value = sum(way for way, _ in self._ways) / whole_m
+
+
+class CurrentSpread(Residual):
+    """Current of the motor that draws most less that of the others' mean, A, all running."""
+
+    topics = (_CURRENTS,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Take means over the record."""
+        rows = seen.sources[_CURRENTS].port.rows()
+        if rows is None or not rows.size:
+            self.value = None
+            return
+        means = sorted(float(rows[field.name].mean()) for field in CURRENTS.fields[1:])
+        self.value = means[3] - sum(means[:3]) / 3.0 if means[0] > 0.5 else None
+
+
+class EncoderLoss(Residual):
+    """Part of the tracks' way that their encoders did not count in the last 2 min of driving."""
+
+    topics = (_JOINTS,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: tuple[int, Any, Any] | None = None
+        self._ways: deque[tuple[float, float]] = deque(maxlen=120)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Compare counted way with the speed that was told before."""
+        source = seen.sources[_JOINTS]
+        at, joints, before = source.stamp, source.row, self._before
+        self._before = (at, joints.position[:4], joints.velocity[:4])
+        if before is None or not 0 < at - before[0] <= 2 * SECOND or not any(before[2]):
+            return
+        dt_s = (at - before[0]) / SECOND
+        told_m = sum(abs(v) for v in before[2]) * dt_s
+        counted_m = sum(abs(b - a) for a, b in zip(before[1], joints.position[:4], strict=True))
+        self._ways.append((counted_m, told_m))
+        whole_m = sum(told for _, told in self._ways)
+        if len(self._ways) >= 60 and whole_m > 0.1:
+            self.value = 1.0 - sum(counted for counted, _ in self._ways) / whole_m
+
+
+class SteeringError(Residual):
+    """Largest angle between a crawler and where the velocity command wants it, deg."""
+
+    topics = (_JOINTS,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layout = CrawlerLayout()
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Turn the velocity command into angles; a crawler may point backwards."""
+        asked, joints = seen.row(_COMMAND), seen.row(_JOINTS)
+        if seen.conditions.get("driving") is None or seen.conditions.get("commanded") is None:
+            self.value = None
+            return
+        v, told = asked.twist.linear, joints.position[4:]
+        wanted = self._layout.drive(v.x, v.y, asked.twist.angular.z, told).steering_rad
+        self.value = math.degrees(max(
+            abs(math.remainder(a - b, math.pi)) for a, b in zip(wanted, told, strict=True)
+        ))  # fmt: skip
+
+
+class DriveStill(Residual):
+    """1 while a motion is commanded and no track runs, and the drive has not stopped itself."""
+
+    topics = (_JOINTS, _COMMAND)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Compare command and speeds."""
+        joints, drive = seen.row(_JOINTS), seen.row(_DRIVE)
+        if seen.conditions.get("commanded") is None or joints is None or drive is None:
+            self.value = None
+            return
+        self.value = float(not any(joints.velocity[:4]) and not drive.blocked)
+
+
+# --- place -----------------------------------------------------------------------------------
+
+
+class RangeMisfit(Residual):
+    """Range to the lander less the distance believed, over what both may err: within +-3."""
+
+    topics = (_RANGE,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Compare; the lander is the origin of the map."""
+        told, odometry = seen.row(_RANGE), seen.row(_ODOMETRY)
+        if odometry is None:
+            return
+        at, covariance = odometry.pose.pose.position, odometry.pose.covariance
+        believed_m = math.sqrt(at.x**2 + at.y**2 + at.z**2)
+        variance = told.variance + max(covariance[0], covariance[7]) + 9.0
+        self.value = abs(told.range - believed_m) / math.sqrt(variance)
+
+
+class PositionSigma(Residual):
+    """Believed error of the position per axis, m."""
+
+    topics = (_ODOMETRY,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Take it from the covariance."""
+        covariance = seen.row(_ODOMETRY).pose.covariance
+        self.value = math.sqrt(max((covariance[0] + covariance[7]) / 2.0, 0.0))
+
+
+class PoseJump(Residual):
+    """Step of the believed position beyond the way of the tracks, over its believed error."""
+
+    topics = (_ODOMETRY,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: tuple[int, float, float, float] | None = None
+        self._steps: deque[tuple[int, float]] = deque()
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Hold the greatest of the last two minutes."""
+        told = seen.row(_ODOMETRY)
+        at, covariance = told.pose.pose.position, told.pose.covariance
+        sigma_m = math.sqrt(max(covariance[0] + covariance[7], 0.0))
+        if self._before is not None:
+            then, x, y, before_m = self._before
+            way_m = 0.15 * (now - then) / SECOND
+            step_m = max(math.hypot(at.x - x, at.y - y) - way_m, 0.0)
+            self._steps.append((now, step_m / (max(sigma_m, before_m) + 1.0)))
+        while self._steps and now - self._steps[0][0] > 120 * SECOND:
+            self._steps.popleft()
+        self._before = (now, at.x, at.y, sigma_m)
+        self.value = max((step for _, step in self._steps), default=0.0)
+
+
+# --- neutrons --------------------------------------------------------------------------------
+
+
+class _TubeRates(Residual):
+    """Rates of both tubes over two minutes, each over that of dry ground."""
+
+    topics = (_COUNTS,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: deque[tuple[float, int, int]] = deque()
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Sum the last two minutes of live time."""
+        row, rows = seen.row(_COUNTS), self._rows
+        rows.append((row.live_time_s, row.epithermal_counts, row.thermal_counts))
+        live_s = sum(each[0] for each in rows)
+        while live_s - rows[0][0] >= 120.0:
+            live_s -= rows.popleft()[0]
+        if live_s < 60.0:
+            return
+        prior = NeutronPrior()
+        background = prior.background_cps
+        self.value = self.combine(
+            sum(each[1] for each in rows) / live_s / (prior.epithermal_dry_rate_cps + background),
+            sum(each[2] for each in rows) / live_s / (prior.thermal_dry_rate_cps + background),
+        )
+
+    def combine(self, epithermal: float, thermal: float) -> float | None:
+        """Return the residual from both relative rates."""
+        raise NotImplementedError
+
+
+class EpithermalRate(_TubeRates):
+    """Of the cadmium tube: 1 on dry ground, down to a third over much ice."""
+
+    def combine(self, epithermal: float, thermal: float) -> float | None:
+        """Take the one."""
+        return epithermal
+
+
+class ThermalRate(_TubeRates):
+    """Of the tin tube: 1 on dry ground."""
+
+    def combine(self, epithermal: float, thermal: float) -> float | None:
+        """Take the other."""
+        return thermal
+
+
+class TubesTogether(_TubeRates):
+    """The lower of both rates: above 1.5 only when particles come from the Sun."""
+
+    def combine(self, epithermal: float, thermal: float) -> float | None:
+        """Take the lower."""
+        return min(epithermal, thermal)
+
+
+class TubesApart(_TubeRates):
+    """Rate of the cadmium tube over that of the tin tube: discharges of one alone."""
+
+    def combine(self, epithermal: float, thermal: float) -> float | None:
+        """Divide."""
+        return epithermal / thermal if thermal > 0.1 else None
+
+
+#: By the names that the table uses.
+RESIDUALS: Mapping[str, type[Residual]] = {
+    "battery_voltage_v": BatteryVoltage,
+    "cell_imbalance_v": CellImbalance,
+    "capacity_ratio": Capacity,
+    "charge_books_fraction": ChargeBooks,
+    "unaccounted_load_w": UnaccountedLoad,
+    "regulator_loss_fraction": Regulator,
+    "array_output_ratio": ArrayOutput,
+    "energy_books_fraction": EnergyBooks,
+    "heater_duty_w": HeaterDuty,
+    "heat_pipe_k": HeatPipe,
+    "radiator_output_ratio": RadiatorOutput,
+    "gyro_bias_deg_h": GyroBias,
+    "gyro_noise_ratio": GyroNoise,
+    "star_jump_deg": StarJump,
+    "stars_missing": StarsMissing,
+    "gravity_m_s2": Gravity,
+    "tilt_mismatch_deg": Tilt,
+    "tilt_deg": Attitude,
+    "way_without_frames_m": WayWithoutFrames,
+    "frames_lost_fraction": FramesLost,
+    "camera_scale_ratio": CameraScale,
+    "current_spread_a": CurrentSpread,
+    "encoder_loss_fraction": EncoderLoss,
+    "steering_error_deg": SteeringError,
+    "drive_still": DriveStill,
+    "range_misfit_sigma": RangeMisfit,
+    "position_sigma_m": PositionSigma,
+    "pose_jump_sigma": PoseJump,
+    "epithermal_rate_ratio": EpithermalRate,
+    "thermal_rate_ratio": ThermalRate,
+    "tubes_together_ratio": TubesTogether,
+    "tubes_apart_ratio": TubesApart,
+}
