@@ -149,6 +149,7 @@ class Journey:
             if not s.blocked and s.still_s >= _PAUSE_S:
                 self._enter(Phase.BACKING, now)
                 self._backs_from, self._backs_yaw = s.pose[:2], s.pose.yaw_rad
+                self._backed = False
             return 0.0, 0.0
         if self.phase is Phase.BACKING:
             return self._back_off(now, s)
@@ -216,11 +217,14 @@ class Journey:
 
     def _back_off(self, now: int, s: Situation) -> tuple[float, float]:
         gone_m = math.dist(self._backs_from, s.pose[:2])
-        stuck = s.blocked or self._immobile_s(now, s) > self.p.immobile_s
-        if gone_m < self.p.back_off_m and not stuck:
+        self._backed |= s.blocked or gone_m >= self.p.back_off_m
+        self._backed |= self._immobile_s(now, s) > self.p.immobile_s
+        if not self._backed:
             error = wrapped(self._backs_yaw - s.pose.yaw_rad)
             return -self.p.back_off_speed_m_s, _BACK_OFF_GAIN_PER_S * error
-        self._again(now, s, self._why)
+        # a drive that stopped itself on this way too moves again only after a pause
+        if not s.blocked:
+            self._again(now, s, self._why)
         return 0.0, 0.0
 
     def _again(self, now: int, s: Situation, why: str, spare: int = 0) -> None:

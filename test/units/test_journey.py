@@ -155,6 +155,20 @@ def test_what_stops_the_drive_is_backed_off_from_and_kept_away_from():
     assert math.dist(mark[:2], (15.0, 0.0)) < 0.5
 
 
+def test_a_rover_that_cannot_back_off_lets_its_drive_pause_and_goes_another_way():
+    def pit(world):
+        # soft ahead and behind: the drive stops itself both ways, until the command pauses
+        if world.still_s >= 2.0:
+            world.blocked = False
+        elif math.dist((world.x, world.y), (15.0, 0.0)) < 1.3:
+            ahead = abs(world.yaw) < 0.5 and math.dist(*world.places[-2:]) > 0.01
+            world.blocked |= ahead or world.journey.phase is Phase.BACKING
+
+    world = World((40.0, 0.0))
+    assert world.run(each=pit) == (True, "")
+    assert len(world.events) == 1
+
+
 def test_a_tilt_beyond_the_limit_is_backed_off_from():
     def rim(world):
         world.tilt_rad = math.radians(25.5 if math.dist((world.x, world.y), (15.0, 0.0)) < 1.5
