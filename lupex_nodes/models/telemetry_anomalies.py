@@ -38,6 +38,9 @@ short window 0.78 and 0.78, long window 0.70 and 0.80, margin 0.75 and 0.72.
 Counts by event are kind to long detections. Five of the 28 found (in C-2, P-14, T-9) lie in
 detections that span most of their channel, because it settled where training had never been; the
 same detections turned round in time at random score 0.32.
+
+On white noise with 2000 samples of training a margin of 2 gives 0.16 false alarms in 1000 samples,
+3 gives 0.06 and 4 gives 0.03.
 """
 
 from __future__ import annotations
