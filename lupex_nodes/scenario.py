@@ -6,7 +6,7 @@ Every error is found at once and says its file, its line and how to write it rig
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -16,9 +16,10 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from lupex_nodes import located_yaml
+from lupex_nodes import fault_schedule, located_yaml
 from lupex_nodes.bus.parameters import Parameters, Refused, build, parameter
 from lupex_nodes.bus.stamps import EpochError, check_epoch, seconds
+from lupex_nodes.fault_schedule import ScheduledFault
 from lupex_nodes.located_yaml import BadFile, Located, Mark, Problem, suggestion
 from lupex_nodes.model_errors import explain
 from lupex_nodes.plan import Activity, check_commands
@@ -70,6 +71,7 @@ class Scenario(Parameters):
         {}, "parameters of units that differ from their defaults, by unit"
     )
     plan: list[Activity] = parameter([], "activities that the executive carries out")
+    faults: list[ScheduledFault] = parameter([], "faults that the injector puts into units")
 
     @field_validator("start", mode="before")
     @classmethod
@@ -99,7 +101,8 @@ class Scenario(Parameters):
     def text(self) -> str:
         """Write the whole scenario, defaults and overrides included, as YAML."""
         data = self.model_dump(exclude_none=True)
-        data["plan"] = [activity.model_dump(exclude_defaults=True) for activity in self.plan]
+        for key, rows in ("plan", self.plan), (fault_schedule.KEY, self.faults):
+            data[key] = [row.model_dump(exclude_defaults=True) for row in rows]
         return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -143,6 +146,8 @@ class CheckedScenario:
             given = {name: value for name, value in shared.items() if name in fields}
             if entry.name == "executive" and self.plan_file:
                 given["plan"] = self.plan_file
+            if self.scenario.faults and self.system.places[entry.name].injects:
+                given["schedule"] = [fault.text() for fault in self.scenario.faults]
             found[entry.name] = {**given, **self.scenario.parameters.get(entry.name, {})}
         return found
 
@@ -171,17 +176,22 @@ def load_scenario(
     *,
     overrides: Mapping[str, Any] | None = None,
     parameter_file: Path | None = None,
+    fault_files: Sequence[Path] = (),
+    faults: Sequence[str] = (),
 ) -> CheckedScenario:
     """Read and check a scenario with what is put over it.
 
     ``overrides`` are values of the command line by key (``{"seed": 3, "terrain": {...}}``);
-    ``parameter_file`` is a ROS parameter file. Raises :class:`BadFile` with every error.
+    ``parameter_file`` is a ROS parameter file. ``fault_files`` and ``faults`` (``ID@T+D``) are
+    added to the scenario's own faults. Raises :class:`BadFile` with every error.
     """
     located = _read_with_bases(name)
     if overrides:
         located = _located(dict(overrides)).over(located)
     if parameter_file:
         located = read_parameter_file(parameter_file, system).over(located)
+    if fault_files or faults:
+        fault_schedule.add(located, fault_files, faults)
     return check(located, system, name)
 
 
@@ -201,6 +211,8 @@ def check(located: Located, system: System, plan_file: str) -> CheckedScenario:
         _check_epochs(located, scenario)
     check_units(located, system)
     _check_plan(located, data, system)
+    if scenario:
+        fault_schedule.check(located, system.places, scenario.duration_s)
     located.check()
     assert scenario is not None
     plan_file = plan_file if scenario.plan else ""

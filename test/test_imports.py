@@ -13,7 +13,10 @@ PACKAGE = "lupex_nodes"
 UNITS = ("world", "rover", "payload", "lander", "ground")
 HOSTS = ("bus.memory", "bus.ros")
 #: What may be known by everybody above models: files, versions, the form of plans and scenarios.
-DESCRIPTIONS = ("share", "version", "plan", "plan_conditions", "located_yaml", "model_errors")
+DESCRIPTIONS = (
+    "share", "version", "plan", "plan_conditions", "fault_catalogue", "fault_schedule",
+    "located_yaml", "model_errors",
+)  # fmt: skip
 BUS = ("bus",)
 
 
