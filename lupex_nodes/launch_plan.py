@@ -41,6 +41,7 @@ ARGUMENTS = (
     LaunchArgument("seed", "", "seed of everything random; empty: the scenario's own"),
     LaunchArgument("record", "", "folder to record a bag into; empty: nothing is recorded"),
     LaunchArgument("profile", "all", "what is recorded, by the profiles of config/recording.yaml"),
+    LaunchArgument("faults", "", "file with faults to inject; empty: the scenario's own only"),
     LaunchArgument("params_file", "", "ROS 2 parameter file for all units; empty: their defaults"),
     LaunchArgument(
         "composition", "vehicle",
@@ -97,6 +98,10 @@ def check(values: Mapping[str, str]) -> None:
         raise LaunchArgumentError(
             f"params_file:={values['params_file']} is not a file: give the path of a ROS 2 "
             "parameter file"
+        )
+    if values["faults"] and not Path(values["faults"]).is_file():
+        raise LaunchArgumentError(
+            f"faults:={values['faults']} is not a file: give the path of a list of faults"
         )
     if values.get("record", "").lower() in ("true", "false"):
         raise LaunchArgumentError(
@@ -161,6 +166,7 @@ def plan(system: System, part: str, values: Mapping[str, str]) -> list[PlannedPr
     common = _options(
         scenario=values["scenario"],
         seed=values["seed"],
+        faults=values["faults"],
         clock=clock_mode(values),
         root=values["root"],
         units="" if flying == system else ",".join(unit.name for unit in flying.units),

@@ -103,6 +103,11 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
                      help="replace the bag, report and summary that are in DIR")
     run.add_argument("--terrain", metavar="FILE", help="GeoTIFF of heights, such as LOLA's")
     run.add_argument("--params-file", metavar="FILE", help="ROS parameter file of the units")
+    run.add_argument("--faults", metavar="FILE", action="append", default=[],
+                     help="faults to inject besides the scenario's own, a list as there")
+    run.add_argument("--fault", metavar="ID@T[+D]", action="append", default=[],
+                     help="inject a fault at T s of mission time, for D s: lupex faults tells "
+                     "the ids")
 
 
 def _add_looking(commands: argparse._SubParsersAction) -> None:
@@ -114,6 +119,11 @@ def _add_looking(commands: argparse._SubParsersAction) -> None:
                        help="scenarios by name or path, parameter files (default: all scenarios)")
     units = _add(commands, "units", "units", "list the units, or tell all about one")
     units.add_argument("name", nargs="?", metavar="NAME", help="a unit")
+    faults = _add(
+        commands, "faults", "faults",
+        "list the faults that can be injected and what each unit can suffer, or tell about one",
+    )
+    faults.add_argument("id", nargs="?", metavar="ID", help="a fault")
     chart = _add(
         commands, "map", "map",
         "draw the light and the slopes of a scenario's ground, and print where and when it is dark",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,17 @@ def scenario(
     units: System,
     overrides: Mapping[str, Any] | None = None,
     parameter_file: Path | None = None,
+    fault_files: Sequence[Path] = (),
+    faults: Sequence[str] = (),
 ) -> CheckedScenario:
     """Read and check a scenario with what is put over it."""
     from lupex_nodes.located_yaml import BadFile
     from lupex_nodes.scenario import load_scenario
 
     try:
-        return load_scenario(name, units, overrides=overrides, parameter_file=parameter_file)
+        return load_scenario(
+            name, units, overrides=overrides, parameter_file=parameter_file,
+            fault_files=fault_files, faults=faults,
+        )  # fmt: skip
     except BadFile as error:
         raise BadInput(str(error)) from None

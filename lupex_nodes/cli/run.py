@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
         inputs.system(),
         _overrides(options),
         Path(options.params_file) if options.params_file else None,
+        [Path(name) for name in options.faults],
+        options.fault,
     )
     chosen, settings = _recording(options)
     folder = _folder(options, checked)

@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     add("--process", help="name of the process in the barrier; the first unit's by default")
     add("--scenario", help="scenario by name or path; the units' own defaults without")
     add("--seed", type=int, help="seed in place of the scenario's")
+    add("--faults", type=Path, help="file with faults to inject besides the scenario's")
     add("--clock", choices=CLOCKS, default="wall",
         help="lockstep: the system's clock with barrier; free: /clock; wall: UTC (default)")
     add("--root", default="", help="namespace of the whole system")

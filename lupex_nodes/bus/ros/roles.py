@@ -29,7 +29,12 @@ class Role(NamedTuple):
 def flown(options: argparse.Namespace, system: System) -> CheckedScenario:
     """Return the scenario that a process was told to fly."""
     overrides = {} if options.seed is None else {"seed": options.seed}
-    return load_scenario(options.scenario or DEFAULT_SCENARIO, system, overrides=overrides)
+    return load_scenario(
+        options.scenario or DEFAULT_SCENARIO,
+        system,
+        overrides=overrides,
+        fault_files=[options.faults] if options.faults else [],
+    )
 
 
 def make_units(options: argparse.Namespace, system: System, spinner: Spinner) -> Role:
