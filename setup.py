@@ -66,6 +66,7 @@ setup(
     python_requires=">=3.11",
     # rclpy and the messages come from ROS 2 itself, or from the wheels in requirements/.
     install_requires=[
+        "aiohttp",
         "jinja2",
         "matplotlib",
         "mcap",

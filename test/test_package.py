@@ -23,6 +23,7 @@ UNITS = [u["name"] for u in yaml.safe_load((ROOT / "config/system.yaml").read_te
 
 # What an import is called by rosdep and by PyPI; a ROS 2 package is called the same by rosdep.
 ROSDEP_KEYS = {
+    "aiohttp": "python3-aiohttp",
     "jinja2": "python3-jinja2",
     "markupsafe": "python3-jinja2",  # a part of jinja2's interface, always with it
     "matplotlib": "python3-matplotlib",

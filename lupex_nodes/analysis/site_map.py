@@ -45,9 +45,7 @@ def draw(
     fine_y = np.linspace(extent[2], extent[3], count)
     height_m, east, north = site.surface(*np.meshgrid(fine_x, fine_y))
     slope_deg = np.degrees(np.arctan(np.hypot(east, north)))
-    shade = LightSource(_SHADE_FROM_DEG, _SHADE_ELEVATION_DEG).hillshade(
-        height_m[::-1], vert_exag=2.0, dx=fine_x[1] - fine_x[0], dy=fine_y[1] - fine_y[0]
-    )[::-1]
+    shade = hillshade(height_m, fine_x[1] - fine_x[0])
 
     with matplotlib.rc_context({"font.size": 9.0, "axes.titlesize": 10.0}):
         figure = Figure(figsize=(15.0, 6.7), dpi=120, layout="constrained")
@@ -70,8 +68,9 @@ def draw(
         )
         _shaded(slopes, shade, extent, 0.35)
         lines = slopes.contour(
-            fine_x, fine_y, height_m, levels=_contours(height_m), colors="#20242a", linewidths=0.4
-        )
+            fine_x, fine_y, height_m, levels=contour_levels(height_m), colors="#20242a",
+            linewidths=0.4,
+        )  # fmt: skip
         slopes.clabel(lines, fontsize=6.5, fmt="%g m")
         slopes.set_title("Slope and height over the origin")
         figure.colorbar(image, ax=slopes, shrink=0.8, label="slope, deg")
@@ -91,7 +90,14 @@ def _shaded(axes: Axes, shade: np.ndarray, extent: Extent, strength: float) -> N
     axes.imshow(layer, extent=extent, origin="lower", interpolation="bilinear")
 
 
-def _contours(height_m: np.ndarray) -> np.ndarray:
+def hillshade(height_m: np.ndarray, pixel_m: float) -> np.ndarray:
+    """Return the brightness, 0 to 1, of heights whose rows run north, lit from the north-west."""
+    light = LightSource(_SHADE_FROM_DEG, _SHADE_ELEVATION_DEG)
+    return light.hillshade(height_m[::-1], vert_exag=2.0, dx=pixel_m, dy=pixel_m)[::-1]
+
+
+def contour_levels(height_m: np.ndarray) -> np.ndarray:
+    """Return round heights, about a dozen over the span of `height_m`."""
     span = float(np.ptp(height_m))
     steps = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0]
     step = next((s for s in steps if span / s <= 14.0), 1000.0)

@@ -103,6 +103,12 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
                      help="replace the bag, report and summary that are in DIR")
     run.add_argument("--terrain", metavar="FILE", help="GeoTIFF of heights, such as LOLA's")
     run.add_argument("--params-file", metavar="FILE", help="ROS parameter file of the units")
+    run.add_argument("--live", action="store_true",
+                     help="show the flight on a page of this computer, at the address printed")
+    run.add_argument("--live-port", type=_port, metavar="N",
+                     help="with --live: the page's port (default: one that is free)")
+    run.add_argument("--live-stay", action="store_true",
+                     help="with --live: keep serving the page after the flight, until Ctrl-C")
     run.add_argument("--faults", metavar="FILE", action="append", default=[],
                      help="faults to inject besides the scenario's own, a list as there")
     run.add_argument("--fault", metavar="ID@T[+D]", action="append", default=[],
@@ -136,6 +142,17 @@ def _add_looking(commands: argparse._SubParsersAction) -> None:
                        help="first day of the light drawn (default: the scenario's start)")
     chart.add_argument("--days", type=_days, metavar="N",
                        help="days of light drawn (default: a lunar day, 29.53)")
+    live = _add(
+        commands, "live", "live",
+        "show a system that runs on ROS 2 on a page of this computer, until Ctrl-C",
+    )
+    live.add_argument("scenario", nargs="?", metavar="SCENARIO",
+                      help="what is flown, by name or path, for its ground, goals and length "
+                      "(default: not known)")
+    live.add_argument("--seed", type=int, metavar="N", help="seed of the run, for its ground")
+    live.add_argument("--port", type=_port, default=0, metavar="N",
+                      help="the page's port (default: one that is free)")
+    live.add_argument("--root", default="", metavar="R", help="root of the system's names")
     command = _add(
         commands, "command", "command", "send a command to a unit on ROS 2 and wait for its end"
     )
@@ -192,6 +209,13 @@ def _amount(text: str) -> float:
     if not 0 < amount < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0")
     return amount
+
+
+def _port(text: str) -> int:
+    """Read a TCP port; 0 stands for any that is free."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+    return int(text)
 
 
 def _rate(text: str) -> float | None:

@@ -28,7 +28,7 @@ _LONG_DARK_S = 6 * 3600.0
 def map(options: argparse.Namespace) -> int:
     """Draw the map and print what the light does at the origin and at the start."""
     checked = inputs.scenario(options.scenario, inputs.system())
-    site, start = _ground(checked)
+    site, start = ground(checked)
     begin = _moment(options.date) if options.date else checked.scenario.start
     days = options.days or LUNAR_DAY_DAYS
     name = checked.scenario.name
@@ -36,7 +36,7 @@ def map(options: argparse.Namespace) -> int:
           else f"{name}: terrain of {checked.geotiff}")  # fmt: skip
     for line in _figures(checked, site, start, begin):
         print(line)
-    half_m = _half_size(site)
+    half_m = half_size(site)
     horizons = horizon_map(
         site, (0.0, 0.0), half_m, 2.0 * half_m / _CELLS, (ARRAY_HEIGHT_M, 0.0), _AZIMUTHS, _GROWTH,
         _progress,
@@ -52,22 +52,22 @@ def map(options: argparse.Namespace) -> int:
     from lupex_nodes.analysis.site_map import draw
 
     try:
-        draw(out, title, site, horizons.x_m, horizons.y_m, lit, shadow, start, _waypoints(checked))
+        draw(out, title, site, horizons.x_m, horizons.y_m, lit, shadow, start, waypoints(checked))
     except OSError as error:
         raise BadInput(f"the map can't be written: {error}; give another --out") from None
     print(out)
     return COMPLETE
 
 
-def _ground(checked: CheckedScenario) -> tuple[SiteTerrain, tuple[float, float]]:
-    """The terrain under the vehicle, and where the vehicle starts."""
+def ground(checked: CheckedScenario) -> tuple[SiteTerrain, tuple[float, float]]:
+    """Return the terrain under the vehicle, and where the vehicle starts."""
     from lupex_nodes.bus.parameters import build
-    from lupex_nodes.world.ground import ground
+    from lupex_nodes.world import ground as grounds
 
     given = checked.parameters["vehicle"]
     parameters: Any = build(checked.system.entry("vehicle").load().Parameters, given)
     try:
-        site = ground(parameters, checked.scenario.seed)
+        site = grounds.ground(parameters, checked.scenario.seed)
     except ValueError as error:
         raise BadInput(str(error)) from None
     return site, (parameters.start_x_m, parameters.start_y_m)
@@ -94,8 +94,8 @@ def _sun(checked: CheckedScenario, begin: datetime, days: float) -> ephemeris.Di
         raise BadInput(str(error)) from None
 
 
-def _half_size(site: SiteTerrain) -> float:
-    """Half the side of the widest square about the origin inside the finest grid."""
+def half_size(site: SiteTerrain) -> float:
+    """Return half the side of the widest square about the origin inside the finest grid."""
     near = site.levels[0]
     rows, columns = near.heights_m.shape
     column, row = near.grid_coordinates(0.0, 0.0)
@@ -133,7 +133,7 @@ def _figures(
                 f"dark at the start: {at[0]:%m-%d %H:%M} to {at[1]:%m-%d %H:%M}, "
                 f"{(b - a) / 3600.0:.0f} h"
             )
-    half_m = _half_size(site)
+    half_m = half_size(site)
     at_m = np.arange(-half_m, half_m, max(1.0, half_m / 250.0))
     slopes = np.percentile(site.slope_deg(*np.meshgrid(at_m, at_m)), [50, 95, 99])
     lines.append(
@@ -143,8 +143,8 @@ def _figures(
     return lines
 
 
-def _waypoints(checked: CheckedScenario) -> list[tuple[str, float, float]]:
-    """The goals of the plan's drives, with the names of their activities."""
+def waypoints(checked: CheckedScenario) -> list[tuple[str, float, float]]:
+    """Return the goals of the plan's drives, with the names of their activities."""
     return [
         (item.activity, float(item.arguments["x_m"]), float(item.arguments["y_m"]))
         for item in checked.scenario.plan

@@ -8,13 +8,14 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from lupex_nodes import flight
+from lupex_nodes.bus.observers import Observer
 from lupex_nodes.bus.parameters import Refused
-from lupex_nodes.cli import COMPLETE, ENDED_OTHERWISE, BadInput, inputs
+from lupex_nodes.cli import COMPLETE, ENDED_OTHERWISE, BadInput, inputs, live
 from lupex_nodes.flight import RunFacts, Stop, finish, fly_memory
 from lupex_nodes.models import ephemeris
 from lupex_nodes.progress import Progress
@@ -35,6 +36,8 @@ def run(options: argparse.Namespace) -> int:
         return rerun(options)
     if options.bus == "memory" and options.composition:
         raise BadInput("--composition is for --bus ros: in memory all units are in this process")
+    if not options.live and (options.live_port is not None or options.live_stay):
+        raise BadInput("--live-port and --live-stay are for --live: add it")
     checked = inputs.scenario(
         options.scenario or "sortie",
         inputs.system(),
@@ -47,14 +50,27 @@ def run(options: argparse.Namespace) -> int:
     folder = _folder(options, checked)
     print("\n".join(heading(checked)), flush=True)
     stop = Stop()
-    try:
-        with _signals(stop.ask), Progress(checked, sys.stdout) as progress:
-            facts = _fly(options, checked, folder, chosen, settings, progress, stop)
-        summary = _finish(folder, facts)
-    except (RecordingError, Refused) as error:
-        print(error, file=sys.stderr)
-        return ENDED_OTHERWISE
-    print("\n".join(closing(folder, facts, summary)))
+    with ExitStack() as stack:
+        page = stack.enter_context(live.flight_page(options, checked)) if options.live else None
+        observers = [page] if page else []
+        try:
+            with _signals(stop.ask), Progress(checked, sys.stdout) as progress:
+                facts = _fly(options, checked, folder, chosen, [progress, *observers], stop)
+            summary = finish(folder, facts)
+        except (RecordingError, Refused) as error:
+            if page:
+                page.end("failed", str(error), [])
+            print(error, file=sys.stderr)
+            return ENDED_OTHERWISE
+        said = list(closing(folder, facts, summary))
+        print("\n".join(said))
+        if page:
+            page.end(facts.outcome, facts.cause, said)
+            if options.live_stay and facts.outcome != flight.INTERRUPTED:
+                print("live     the page stays until Ctrl-C", flush=True)
+                told = threading.Event()
+                with _signals(lambda _: told.set()):
+                    told.wait()
     # a run that ended because it was told to has done as told
     return COMPLETE if facts.outcome in (flight.COMPLETE, flight.INTERRUPTED) else ENDED_OTHERWISE
 
@@ -106,14 +122,14 @@ def _fly(
     folder: Path,
     chosen: Profile,
     settings: RecorderSettings,
-    progress: Progress,
+    observers: list[Observer],
     stop: Stop,
 ) -> RunFacts:
     if options.bus == "memory":
         return fly_memory(
             *(checked, folder, chosen),
             rate=options.rate,
-            observers=[progress],
+            observers=observers,
             stop=stop,
             settings=settings,
         )
@@ -130,7 +146,7 @@ def _fly(
         chosen,
         composition=options.composition or "all",
         rate=options.rate,
-        observers=[progress],
+        observers=observers,
         stop=stop,
         settings=settings,
     )
