@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 import numpy as np
 
 from lupex_nodes.bus.records import Schema
+from lupex_nodes.bus.single_precision import rounding
 from lupex_nodes.bus.stamps import SECOND
 
 
@@ -150,15 +151,18 @@ class InPort:
 class OutPort:
     """An output of one unit instance: what it publishes goes out after the tick."""
 
-    __slots__ = ("_emit", "spec", "topic")
+    __slots__ = ("_emit", "_round", "spec", "topic")
 
     def __init__(self, spec: Output, topic: str, emit: Callable[[OutPort, Any], None]) -> None:
         self.spec = spec
         self.topic = topic
         self._emit = emit
+        self._round = rounding(spec.message_type)
 
     def publish(self, message: Any) -> None:
         """Hand a message to the bus, which owns it from then on."""
+        if self._round:
+            self._round(message)
         self._emit(self, message)
 
     def publish_rows(self, now: int, rows: np.ndarray | Sequence[tuple]) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import PointCloud2, Range
 
@@ -108,7 +107,6 @@ class Ranging(Unit):
         message.header.stamp = truth.header.stamp
         message.header.frame_id = "rover/ranging"
         message.max_range = p.reach_m
-        # 32 bits, as on ROS 2: who reads it in memory shall not know more
-        message.range = float(np.float32(self._range_m))
-        message.variance = float(np.float32(p.range_sigma_m**2))
+        message.range = self._range_m
+        message.variance = p.range_sigma_m**2
         self.range.publish(message)
