@@ -7,6 +7,7 @@ import argparse
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -55,7 +56,9 @@ def run(options: argparse.Namespace) -> int:
         observers = [page] if page else []
         try:
             with _signals(stop.ask), Progress(checked, sys.stdout) as progress:
-                facts = _fly(options, checked, folder, chosen, [progress, *observers], stop)
+                facts = _fly(
+                    options, checked, folder, chosen, settings, [progress, *observers], stop
+                )
             summary = finish(folder, facts)
         except (RecordingError, Refused) as error:
             if page:
