@@ -103,17 +103,17 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
                      help="replace the bag, report and summary that are in DIR")
     run.add_argument("--terrain", metavar="FILE", help="GeoTIFF of heights, such as LOLA's")
     run.add_argument("--params-file", metavar="FILE", help="ROS parameter file of the units")
+    run.add_argument("--faults", metavar="FILE", action="append", default=[],
+                     help="faults to inject besides the scenario's own, a list as there")
+    run.add_argument("--fault", metavar="ID@T[+D]", action="append", default=[],
+                     help="inject a fault at T s of mission time, for D s: lupex faults tells "
+                     "the ids")
     run.add_argument("--live", action="store_true",
                      help="show the flight on a page of this computer, at the address printed")
     run.add_argument("--live-port", type=_port, metavar="N",
                      help="with --live: the page's port (default: one that is free)")
     run.add_argument("--live-stay", action="store_true",
                      help="with --live: keep serving the page after the flight, until Ctrl-C")
-    run.add_argument("--faults", metavar="FILE", action="append", default=[],
-                     help="faults to inject besides the scenario's own, a list as there")
-    run.add_argument("--fault", metavar="ID@T[+D]", action="append", default=[],
-                     help="inject a fault at T s of mission time, for D s: lupex faults tells "
-                     "the ids")
 
 
 def _add_looking(commands: argparse._SubParsersAction) -> None:

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
                 facts = _fly(
                     options, checked, folder, chosen, settings, [progress, *observers], stop
                 )
-            summary = finish(folder, facts)
+            summary = _finish(folder, facts)
         except (RecordingError, Refused) as error:
             if page:
                 page.end("failed", str(error), [])
