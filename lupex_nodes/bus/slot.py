@@ -398,6 +398,8 @@ class Slot:
                 self._start_commands(now)
             if self.faults.crashes:
                 raise RuntimeError("the process was aborted")
+            if self.faults.hung:
+                return
             if self._unit_due <= now or self.woken:
                 due = unit.step(now)
                 if due is None:
