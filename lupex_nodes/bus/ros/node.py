@@ -34,6 +34,7 @@ from lupex_nodes.bus.ros.interfaces import (
     write_request,
 )
 from lupex_nodes.bus.ros.spinning import guarded
+from lupex_nodes.bus.ros.wire import decode, encode
 from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS, Place, Slot, State
 from lupex_nodes.bus.stamps import from_stamp
 
@@ -288,14 +289,15 @@ class UnitNode(LifecycleNode):
                 ros_name(self.root, topic),
                 guarded(self._receiver(arrivals)),
                 qos_profile(port.qos, reader=True),
+                raw=True,
             )
             self.arrivals[topic] = arrivals
         for name, command in self.slot.commands.items():
             self._serve(name, service_type(command))
 
     def _receiver(self, arrivals: Arrivals) -> Callable[[Any], None]:
-        def receive(message: Any) -> None:
-            arrivals.queue.append(message)
+        def receive(data: bytes) -> None:
+            arrivals.queue.append(decode(data, arrivals.port.message_type))
             self.on_arrival()
 
         return receive
@@ -360,7 +362,7 @@ class UnitNode(LifecycleNode):
         """Publish what the slot emitted; count the reliable messages."""
         outbox, self.slot.outbox = self.slot.outbox, []
         for emission in outbox:
-            self._outlets[emission.topic].publish(emission.message)
+            self._outlets[emission.topic].publish(encode(emission.message))
             if emission.qos.reliable:
                 counts[emission.topic] = counts.get(emission.topic, 0) + 1
             if emission.topic == EVENTS:
