@@ -147,7 +147,11 @@ class Bag:
             if (message.topic, message.type_name) not in self._readable:
                 continue
             if self._inflate is not None:
-                message = message._replace(data=self._inflate(message.data))
+                try:
+                    message = message._replace(data=self._inflate(message.data))
+                except zstandard.ZstdError as error:
+                    self._skip(f"messages on {message.topic} cannot be decompressed: {error}")
+                    continue
             yield message
 
     def decode(self, message: BagMessage) -> Any:
@@ -195,6 +199,7 @@ class Bag:
             self._skip(f"a storage file is damaged {where}; the rest of it is not used: {error}")
 
     def _skip(self, sentence: str) -> None:
+        sentence = " ".join(sentence.split())
         if sentence not in self.skipped:
             self.skipped.append(sentence)
 
@@ -204,7 +209,19 @@ def open_bag(path: Path | str) -> Bag:
 
     Raises BagError with one sentence if there is nothing in it that can be read.
     """
-    path = Path(path)
+    try:
+        return _open_bag(Path(path))
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path | str, error: OSError) -> BagError:
+    return BagError(
+        f"{error.filename or path} cannot be read: {error.strerror}; see who may read it"
+    )
+
+
+def _open_bag(path: Path) -> Bag:
     if not path.exists():
         raise BagError(f"there is no bag at {path}; name a bag folder, an .mcap or a .db3 file")
     if path.is_dir() and not storage_paths(path) and (path / "bag").is_dir():
@@ -215,7 +232,7 @@ def open_bag(path: Path | str) -> Bag:
     if not paths:
         raise BagError(f"{path} holds no .mcap or .db3 file; name the folder of a rosbag2 bag")
     for name in information.get("relative_file_paths") or []:
-        if not (path / Path(name).name).exists():
+        if not (path / Path(str(name)).name).exists():
             skipped.append(f"{name}: metadata.yaml names this file, but it is not there")
     resources = ExitStack()
     files: list[StorageFile] = []
@@ -271,11 +288,14 @@ def read_torn_mcap(path: Path) -> Generator[Schema | Channel | Message | Metadat
 
 def storage_paths(folder: Path) -> list[Path]:
     """Return the storage files of a bag folder in the order they were recorded."""
-    found = {
-        path.name.removesuffix(".zstd"): path
-        for path in folder.iterdir()
-        if Path(path.name.removesuffix(".zstd")).suffix in STORAGE_SUFFIXES and path.is_file()
-    }
+    try:
+        found = {
+            path.name.removesuffix(".zstd"): path
+            for path in folder.iterdir()
+            if Path(path.name.removesuffix(".zstd")).suffix in STORAGE_SUFFIXES and path.is_file()
+        }
+    except OSError as error:
+        raise _unreadable(folder, error) from None
     return sorted(found.values(), key=_split_order)
 
 
@@ -295,8 +315,12 @@ def read_metadata(folder: Path, skipped: list[str]) -> dict[str, Any]:
         information = information["rosbag2_bagfile_information"]
         if not isinstance(information, dict):
             raise TypeError("it is not a table")
+        for key, kind in (("relative_file_paths", list), ("custom_data", dict)):
+            if not isinstance(information.get(key), kind | None):
+                skipped.append(f"metadata.yaml: {key} is not a {kind.__name__} and is not used")
+                information[key] = None
         return information
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())
         skipped.append(f"metadata.yaml cannot be used ({reason}); the storage is read without it")
         return {}

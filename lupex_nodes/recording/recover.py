@@ -54,7 +54,16 @@ def recover(bag_path: Path | str, out: Path | str | None = None) -> RecoverRepor
     single file FILE.mcap becomes the folder FILE_recovered. A bag that is whole is left alone,
     unless `out` asks for a copy. Raises BagError or RecordingError, one sentence.
     """
-    path = Path(bag_path)
+    try:
+        return _recover(Path(bag_path), out)
+    except OSError as error:
+        raise BagError(
+            f"{bag_path} cannot be recovered: {error.strerror} ({error.filename or 'no file'}); "
+            "see who may read and write there, or name another folder with --out"
+        ) from None
+
+
+def _recover(path: Path, out: Path | str | None) -> RecoverReport:
     if not path.exists():
         raise BagError(f"there is no bag at {path}; name a bag folder or an .mcap file")
     if path.is_dir() and not storage_paths(path) and (path / "bag").is_dir():
