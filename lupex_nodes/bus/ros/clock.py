@@ -26,6 +26,7 @@ from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.ros.interfaces import qos_profile, ros_name
 from lupex_nodes.bus.ros.member import Done
 from lupex_nodes.bus.ros.spinning import guarded
+from lupex_nodes.bus.ros.wire import decode, encode
 from lupex_nodes.bus.slot import EVENTS, NEVER
 from lupex_nodes.bus.stamps import SECOND, check_epoch, to_stamp
 from lupex_nodes.bus.ticks import DONE, TICK, Tick
@@ -103,7 +104,7 @@ class ClockNode(Node):
         self._clock = self.create_publisher(ClockMessage, "/clock", QoSProfile(depth=10))
         self._events = self.create_publisher(DiagnosticArray, ros_name(root, EVENTS), command)
         self._answers = self.create_subscription(
-            DiagnosticArray, ros_name(root, DONE), guarded(self._on_done), command
+            DiagnosticArray, ros_name(root, DONE), guarded(self._on_done), command, raw=True
         )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._watch = self.create_timer(0.1, guarded(self._on_watch), clock=steady)
@@ -122,8 +123,8 @@ class ClockNode(Node):
 
     # --- answers ---------------------------------------------------------------------------
 
-    def _on_done(self, message: DiagnosticArray) -> None:
-        process, control, counts = Done.read(message)
+    def _on_done(self, data: bytes) -> None:
+        process, control, counts = Done.read(decode(data, DiagnosticArray))
         member = self._members.get(process)
         if control["phase"] == "hello":
             if member is None or member.incarnation != control["incarnation"]:
@@ -247,7 +248,7 @@ class ClockNode(Node):
         self._open = set(self._members)
         first = tick.sequence <= 0
         self._deadline = time.monotonic() + (FIRST_TICK_S if first else self._silence_s)
-        self._ticks.publish(tick.message())
+        self._ticks.publish(encode(tick.message()))
 
     # --- silence ---------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.ros.interfaces import qos_profile, ros_name
 from lupex_nodes.bus.ros.node import Arrivals, UnitNode
 from lupex_nodes.bus.ros.spinning import guarded
+from lupex_nodes.bus.ros.wire import decode, encode
 from lupex_nodes.bus.slot import NEVER
 from lupex_nodes.bus.stamps import SECOND, EpochError, check_epoch, from_stamp
 from lupex_nodes.bus.ticks import DONE, TICK, Tick
@@ -49,15 +50,19 @@ class Done:
     @staticmethod
     def message(now: int, process: str, control: dict[str, Any], counts: dict[str, int]) -> Any:
         """Write the answer of a process."""
-        return status_message(now, process, "done", OK, "", {**control, **counts})
+        # one value for all counts: the clock waits for this message, and each pair costs
+        words = " ".join(f"{topic} {count}" for topic, count in counts.items())
+        return status_message(now, process, "done", OK, "", {**control, "counts": words})
 
     @classmethod
     def read(cls, message: DiagnosticArray) -> tuple[str, dict[str, str], dict[str, int]]:
         """Read (process, control values, counts by topic)."""
         status = message.status[0]
         values = values_of(status)
-        control = {key: values.pop(key) for key in cls.CONTROL}
-        return status.hardware_id, control, {topic: int(n) for topic, n in values.items()}
+        control = {key: values[key] for key in cls.CONTROL}
+        words = values["counts"].split()
+        counts = {topic: int(n) for topic, n in zip(words[::2], words[1::2], strict=True)}
+        return status.hardware_id, control, counts
 
 
 class LockStep:
@@ -76,7 +81,7 @@ class LockStep:
         command = qos_profile(Qos.COMMAND, reader=True)
         self._done = node.create_publisher(DiagnosticArray, ros_name(root, DONE), command)
         self._ticks = node.create_subscription(
-            DiagnosticArray, ros_name(root, TICK), guarded(self._on_tick), command
+            DiagnosticArray, ros_name(root, TICK), guarded(self._on_tick), command, raw=True
         )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._hello = node.create_timer(HELLO_PERIOD_S, guarded(self._on_hello), clock=steady)
@@ -119,8 +124,8 @@ class LockStep:
         if self.ready():
             self._answer(Tick(0, -1, {}), "hello", NEVER, 0, {})
 
-    def _on_tick(self, message: DiagnosticArray) -> None:
-        tick = Tick.read(message)
+    def _on_tick(self, data: bytes) -> None:
+        tick = Tick.read(decode(data, DiagnosticArray))
         if tick.phase == "settle":
             self._settle(tick)
         elif not self._counted_in:
@@ -185,7 +190,7 @@ class LockStep:
             "lost": self.lost,
             "units": " ".join(self.units),
         }
-        self._done.publish(Done.message(tick.now, self.process, control, counts))
+        self._done.publish(encode(Done.message(tick.now, self.process, control, counts)))
 
 
 class UnitsInStep(LockStep):
