@@ -186,15 +186,12 @@ def _heart_stopped(tables: Tables, unit: str, start_s: float, period_s: float) -
 
 def losses(tables: Tables) -> Iterator[Finding]:
     """Yield topics of which the ticks count more messages than the bag holds."""
-    spans: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
-    for tick in tables.ticks:
-        for topic, count in tick.counts.items():
-            spans[topic, tick.membership].append((tick.time_s, count))
-    for (name, _), counts in spans.items():
+    for (name, _), counts in tables.published.items():
         recorded_topic = tables.topic(name)
-        if recorded_topic is None or len(counts) < 2:
+        if recorded_topic is None or len(counts.values) < 2:
             continue
-        (first_s, first), (last_s, last) = counts[0], counts[-1]
+        first_s, last_s = float(counts.time_s[0]), float(counts.time_s[-1])
+        first, last = int(counts.values[0]), int(counts.values[-1])
         times = tables.arrivals[recorded_topic]
         # What a tick counts was published before it, what is logged at its time comes after.
         recorded = int(

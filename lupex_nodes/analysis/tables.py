@@ -3,19 +3,26 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
+from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lupex_nodes.analysis.diagnostic_columns import DiagnosticBatch
+from lupex_nodes.analysis.housekeeping_columns import Housekeeping, Ticks, extend
+from lupex_nodes.analysis.message_columns import (
+    RecordLayoutError,
+    Records,
+    Scalars,
+    record_dtype,
+    stamps_ns,
+)
 from lupex_nodes.recording.bag_reader import Bag, BagError, BagMessage, open_bag
+from lupex_nodes.recording.cdr_layout import Alike, Layouts
 
 DIAGNOSTIC_TYPE = "diagnostic_msgs/msg/DiagnosticArray"
 RECORD_TYPE = "sensor_msgs/msg/PointCloud2"
@@ -31,12 +38,11 @@ BULK_TYPES = {
 }
 OK, WARN, ERROR = 0, 1, 2
 LOG_ERROR = 40
-# DiagnosticArrays by the last part of their topic; others, such as a relay's copies of what other
-# units sent, say nothing of their own.
-DIAGNOSTIC_TOPICS = {"diagnostics", "events", "commands", "faults", "tick"}
-# PointField datatypes, sensor_msgs/PointField.
-_NUMPY_KINDS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
-_LONGEST_ARRAY = 16
+# DiagnosticArrays by the last part of their topic, beside `diagnostics` and `tick`; others, such as
+# a relay's copies of what other units sent, say nothing of their own.
+OCCURRENCE_TOPICS = {"events", "commands", "faults"}
+# Batches of this size are long enough for columns, and a few of them fit into memory.
+_MOST_HELD_BYTES = 16_000_000
 
 
 class Series(NamedTuple):
@@ -64,26 +70,20 @@ class Occurrence(NamedTuple):
     values: dict[str, str]
 
 
-class Tick(NamedTuple):
-    """What a tick says has been published before it, by topic without the leading slash."""
-
-    time_s: float
-    membership: str
-    counts: dict[str, int]
-
-
 @dataclass
 class Tables:
     """The columns of one bag; times are seconds of log time since its first message.
 
     Attributes:
         arrivals: by topic, when its messages were logged, shape (n,).
-        stamp_lag_s: by topic with a header, log time less header stamp.
+        stamp_lag_s: by topic with a header, log time less header stamp; not of DiagnosticArrays.
         housekeeping: by unit, by key, what /diagnostics says as numbers.
         texts: by unit, by key, the changes of what /diagnostics says in words: (time_s, text).
         health: by unit, the changes of its level: Occurrence.
         records: by topic of PointCloud2 records, their rows.
         scalars: by topic, by dotted path, the numbers of any other message type.
+        published: by topic without its leading slash and membership of the barrier, how many
+            messages a tick says have been published before it.
     """
 
     path: Path
@@ -104,7 +104,7 @@ class Tables:
     commands: list[Occurrence] = field(default_factory=list)
     faults: list[Occurrence] = field(default_factory=list)
     logs: list[Occurrence] = field(default_factory=list)
-    ticks: list[Tick] = field(default_factory=list)
+    published: dict[tuple[str, str], Series] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
     def topic(self, name: str) -> str | None:
@@ -145,221 +145,199 @@ def read_tables(source: Bag | Path | str) -> Tables:
 
 
 class _Reader:
-    """Gathers lists message by message and makes arrays of them at the end."""
+    """Gathers messages topic by topic and makes columns of them, a batch at a time."""
 
     def __init__(self, bag: Bag) -> None:
         self.bag = bag
         self.tables = Tables(bag.path, custom_data=dict(bag.custom_data))
-        self.arrivals: dict[str, list[float]] = defaultdict(list)
-        self.lags: dict[str, list[float]] = defaultdict(list)
-        self.numbers: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
-        self.heartbeats: dict[str, list[float]] = defaultdict(list)
-        self.rows: dict[str, list[tuple[float, NDArray[Any]]]] = defaultdict(list)
-        self.getters: dict[str, list[tuple[str, Callable[[Any], float]]]] = {}
-        self.columns: dict[str, list[list[float]]] = {}
-        self.column_times: dict[str, list[float]] = defaultdict(list)
-        self.undecodable: dict[str, list[str]] = defaultdict(list)
+        self.batches: dict[tuple[str, str], list[BagMessage]] = {}
+        self.times_ns: dict[str, array[int]] = {}
+        self.lags: dict[str, array[float]] = defaultdict(lambda: array("d"))
+        self.housekeeping = Housekeeping()
+        self.ticks = Ticks()
+        self.layouts: dict[tuple[str, str], Layouts] = {}
+        self.scalars: dict[str, tuple[str, Scalars, array[float]]] = {}
+        self.records: dict[str, Records] = {}
+        self.unusable: dict[str, list[str]] = defaultdict(list)
 
     def read(self) -> Tables:
         tables = self.tables
-        last_ns = 0
+        last_ns = held_bytes = 0
         for message in self.bag.messages():
-            if not tables.message_count:
-                tables.start_ns = message.log_time_ns
-            last_ns = max(last_ns, message.log_time_ns)
+            topic, kind, log_time_ns, data = message
+            if topic not in self.times_ns:
+                if not self.times_ns:
+                    tables.start_ns = log_time_ns
+                self.times_ns[topic] = array("q")
+            last_ns = max(last_ns, log_time_ns)
             tables.message_count += 1
-            tables.types[message.topic] = message.type_name
-            time_s = (message.log_time_ns - tables.start_ns) * 1e-9
-            self.arrivals[message.topic].append(time_s)
-            if message.type_name in BULK_TYPES:
+            tables.types[topic] = kind
+            self.times_ns[topic].append(log_time_ns)
+            if kind in BULK_TYPES:
                 continue
-            leaf = message.topic.rpartition("/")[2]
-            if message.type_name == DIAGNOSTIC_TYPE and leaf not in DIAGNOSTIC_TOPICS:
+            if kind == DIAGNOSTIC_TYPE:
+                leaf = topic.rpartition("/")[2]
+                if leaf in OCCURRENCE_TOPICS:
+                    self._take_occurrence(message, leaf)
+                    continue
+                if leaf not in ("diagnostics", "tick"):
+                    continue
+                topic = leaf
+            elif kind == LOG_TYPE:
+                self._take_occurrence(message, "")
                 continue
-            try:
-                self._take(message, time_s, self.bag.decode(message))
-            except (BagError, RecordLayoutError) as error:
-                self.undecodable[message.topic].append(str(error))
+            self.batches.setdefault((topic, kind), []).append(message)
+            held_bytes += len(data)
+            if held_bytes > _MOST_HELD_BYTES:
+                self._take_batches()
+                held_bytes = 0
+        self._take_batches()
         tables.duration_s = (last_ns - tables.start_ns) * 1e-9 if tables.message_count else 0.0
         self._finish()
         return tables
 
-    def _take(self, message: BagMessage, time_s: float, decoded: Any) -> None:
-        header = getattr(decoded, "header", None)
-        if header is not None:
-            stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
-            self.lags[message.topic].append((message.log_time_ns - stamp_ns) * 1e-9)
-        if message.type_name == DIAGNOSTIC_TYPE:
-            self._take_statuses(message.topic.rpartition("/")[2], time_s, decoded)
-        elif message.type_name == RECORD_TYPE:
-            self.rows[message.topic].append((time_s, record_rows(decoded)))
-        elif message.type_name == LOG_TYPE:
+    def _seconds(self, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        return (times_ns - self.tables.start_ns).astype(float) * 1e-9
+
+    def _take_occurrence(self, message: BagMessage, leaf: str) -> None:
+        """Take one of the few messages that are read one by one."""
+        tables = self.tables
+        time_s = (message.log_time_ns - tables.start_ns) * 1e-9
+        try:
+            decoded = self.bag.decode(message)
+        except BagError as error:
+            self.unusable[message.topic].append(str(error))
+            return
+        if message.type_name == LOG_TYPE:
             level = ERROR if decoded.level >= LOG_ERROR else WARN if decoded.level >= 30 else OK
             unit = decoded.name.rpartition(".")[2]
-            self.tables.logs.append(Occurrence(time_s, unit, "log", level, decoded.msg, {}))
-        else:
-            self._take_scalars(message.topic, time_s, decoded)
-
-    def _take_statuses(self, leaf: str, time_s: float, decoded: Any) -> None:
-        lists = {
-            "events": self.tables.events,
-            "commands": self.tables.commands,
-            "faults": self.tables.faults,
-        }
+            tables.logs.append(Occurrence(time_s, unit, "log", level, decoded.msg, {}))
+            return
+        lists = {"events": tables.events, "commands": tables.commands, "faults": tables.faults}
         for status in decoded.status:
             unit, _, name = status.name.partition(": ")
+            unit = status.hardware_id or unit
             values = {pair.key: pair.value for pair in status.values}
-            if leaf == "tick":
-                membership = values.pop("membership", "")
-                values.pop("sequence", None)
-                counts = {k.lstrip("/"): int(v) for k, v in values.items() if v.isdecimal()}
-                self.tables.ticks.append(Tick(time_s, membership, counts))
-            elif leaf in lists:
-                unit = status.hardware_id or unit
-                lists[leaf].append(
-                    Occurrence(time_s, unit, name, int(status.level), status.message, values)
-                )
-            else:
-                self._take_housekeeping(unit, time_s, int(status.level), status.message, values)
+            lists[leaf].append(
+                Occurrence(time_s, unit, name, int(status.level), status.message, values)
+            )
 
-    def _take_housekeeping(
-        self, unit: str, time_s: float, level: int, message: str, values: dict[str, str]
+    def _take_batches(self) -> None:
+        for (topic, kind), messages in self.batches.items():
+            if messages and kind == DIAGNOSTIC_TYPE:
+                into = self.ticks if topic == "tick" else self.housekeeping
+                self._take_diagnostics(into, messages)
+            elif messages:
+                self._take_messages(topic, kind, messages)
+            messages.clear()
+
+    def _take_diagnostics(self, into: Housekeeping | Ticks, messages: list[BagMessage]) -> None:
+        batch = DiagnosticBatch([message.data for message in messages])
+        if into.add(self._seconds(_times_ns(messages)), batch):
+            return
+        bad = np.flatnonzero(~batch.whole).tolist()
+        left = self._renewed(messages, bad)
+        if left:
+            self._take_diagnostics(into, left)
+
+    def _renewed(self, messages: list[BagMessage], bad: list[int]) -> list[BagMessage]:
+        """Return the messages, the bad ones serialised anew; those that are torn are counted."""
+        renewed: dict[int, BagMessage | None] = {}
+        for index in bad:
+            message = messages[index]
+            try:
+                renewed[index] = message._replace(data=self.bag.plain(message))
+                if renewed[index] == message:
+                    raise BagError(
+                        f"a message on {message.topic} at {message.log_time_ns} ns has parts that "
+                        "are not read"
+                    )
+            except BagError as error:
+                self.unusable[message.topic].append(str(error))
+                renewed[index] = None
+        changed = [renewed.get(index, message) for index, message in enumerate(messages)]
+        return [message for message in changed if message is not None]
+
+    def _take_messages(self, topic: str, kind: str, messages: list[BagMessage]) -> None:
+        record = kind == RECORD_TYPE
+        if (topic, kind) not in self.layouts:
+            equal = ("height", "data") if record else None
+            self.layouts[topic, kind] = Layouts(kind, self.bag.typestores, equal)
+        found = list(self.layouts[topic, kind].sorted([message.data for message in messages]))
+        bad = [index for index in found if isinstance(index, int)]
+        if bad:
+            left = self._renewed(messages, bad)
+            if left:
+                self._take_messages(topic, kind, left)
+            return
+        groups = [alike for alike in found if not isinstance(alike, int)]
+        times_ns = _times_ns(messages)
+        stamped_ns = stamps_ns(groups, len(messages))
+        if stamped_ns is not None:
+            extend(self.lags[topic], (times_ns - stamped_ns).astype(float) * 1e-9)
+        if record:
+            self._take_records(topic, messages, groups, self._seconds(times_ns))
+            return
+        if topic not in self.scalars:
+            first = min(groups, key=lambda alike: int(alike.indices[0]))
+            self.scalars[topic] = kind, Scalars(first.layout), array("d")
+        known, scalars, column_times = self.scalars[topic]
+        if known != kind:
+            self.unusable[topic] += [f"they are {kind} and not {known}"] * len(messages)
+            return
+        scalars.add(groups, len(messages))
+        extend(column_times, self._seconds(times_ns))
+
+    def _take_records(
+        self,
+        topic: str,
+        messages: list[BagMessage],
+        groups: list[Alike],
+        time_s: NDArray[np.float64],
     ) -> None:
-        self.heartbeats[unit].append(time_s)
-        health = self.tables.health.setdefault(unit, [])
-        if not health or health[-1].level != level:
-            health.append(Occurrence(time_s, unit, "health", level, message, {}))
-        numbers = self.numbers.setdefault(unit, {})
-        for key, text in values.items():
-            value = _number(text)
-            if value is None:
-                changes = self.tables.texts.setdefault(unit, {}).setdefault(key, [])
-                if not changes or changes[-1][1] != text:
-                    changes.append((time_s, text))
-            else:
-                times, column = numbers.setdefault(key, ([], []))
-                times.append(time_s)
-                column.append(value)
-
-    def _take_scalars(self, topic: str, time_s: float, decoded: Any) -> None:
-        if topic not in self.getters:
-            self.getters[topic] = list(_getters(decoded))
-            self.columns[topic] = [[] for _ in self.getters[topic]]
-        self.column_times[topic].append(time_s)
-        for column, (_, get) in zip(self.columns[topic], self.getters[topic], strict=True):
-            column.append(get(decoded))
+        usable = []
+        for alike in groups:
+            try:
+                dtype = record_dtype(self.bag.decode(messages[int(alike.indices[0])]))
+                usable.append((alike, dtype))
+            except (BagError, RecordLayoutError) as error:
+                self.unusable[topic] += [str(error)] * len(alike.indices)
+        if usable:
+            self.records.setdefault(topic, Records()).add(usable, time_s)
 
     def _finish(self) -> None:
         tables = self.tables
-        tables.arrivals = {topic: np.array(times) for topic, times in self.arrivals.items()}
-        tables.stamp_lag_s = {topic: np.array(lags) for topic, lags in self.lags.items()}
-        tables.heartbeats = {unit: np.array(times) for unit, times in self.heartbeats.items()}
-        tables.housekeeping = {
-            unit: {key: Series(np.array(t), np.array(v)) for key, (t, v) in keys.items()}
-            for unit, keys in self.numbers.items()
-        }
-        for topic, columns in self.columns.items():
-            time_s = np.array(self.column_times[topic])
+        for topic, times in self.times_ns.items():
+            tables.arrivals[topic] = self._seconds(np.frombuffer(times, np.int64))
+        tables.stamp_lag_s = {topic: np.frombuffer(lags) for topic, lags in self.lags.items()}
+        for unit, beats, numbers in self.housekeeping.columns():
+            tables.heartbeats[unit] = beats
+            tables.housekeeping[unit] = {key: Series(*found) for key, found in numbers.items()}
+        tables.texts = self.housekeeping.texts
+        for unit, changes in self.housekeeping.health.items():
+            tables.health[unit] = [
+                Occurrence(change.time_s, unit, "health", change.level, change.sentence, {})
+                for change in changes
+            ]
+        tables.published = {key: Series(*found) for key, found in self.ticks.columns().items()}
+        for topic, (_, scalars, column_times) in self.scalars.items():
+            time_s = np.frombuffer(column_times)
             tables.scalars[topic] = {
-                path: Series(time_s, np.array(column, float))
-                for (path, _), column in zip(self.getters[topic], columns, strict=True)
+                path: Series(time_s, column) for path, column in scalars.columns().items()
             }
-        for topic, parts in self.rows.items():
-            layouts = {part.dtype for _, part in parts}
-            dtype = parts[0][1].dtype
-            if len(layouts) > 1:
+        for topic, records in self.records.items():
+            if records.changed:
                 tables.skipped.append(
                     f"topic {topic}: its records change their fields; only those like the first "
                     "are used"
                 )
-            kept = [(time_s, part) for time_s, part in parts if part.dtype == dtype]
-            tables.records[topic] = Rows(
-                np.repeat([time_s for time_s, _ in kept], [len(part) for _, part in kept]),
-                np.concatenate([part for _, part in kept]),
-            )
-        for topic, reasons in self.undecodable.items():
+            columns = records.columns()
+            if columns is not None:
+                tables.records[topic] = Rows(*columns)
+        for topic, reasons in self.unusable.items():
             tables.skipped.append(f"topic {topic}: {len(reasons)} messages unusable; {reasons[0]}")
         tables.skipped += [sentence for sentence in self.bag.skipped]
 
 
-class RecordLayoutError(ValueError):
-    """A PointCloud2 whose fields and data do not fit each other."""
-
-
-def record_rows(message: Any) -> NDArray[Any]:
-    """View a record's rows as a structured array, shape (n,); RecordLayoutError if it is torn."""
-    layout = tuple((f.name, f.offset, f.datatype, f.count) for f in message.fields)
-    dtype = _record_dtype(layout, message.point_step, bool(message.is_bigendian))
-    count = message.width * message.height
-    if len(message.data) != count * dtype.itemsize:
-        raise RecordLayoutError(
-            f"a record of {count} rows of {dtype.itemsize} bytes has {len(message.data)} bytes"
-        )
-    return np.frombuffer(message.data, dtype, count=count)
-
-
-@lru_cache(maxsize=256)
-def _record_dtype(
-    layout: tuple[tuple[str, int, int, int], ...], point_step: int, big_endian: bool
-) -> np.dtype[Any]:
-    order = ">" if big_endian else "<"
-    try:
-        kinds = [order + _NUMPY_KINDS[datatype] for _, _, datatype, _ in layout]
-        return np.dtype(
-            {
-                "names": [name for name, *_ in layout],
-                "formats": [
-                    kind if count == 1 else (kind, (count,))
-                    for kind, (*_, count) in zip(kinds, layout, strict=True)
-                ],
-                "offsets": [offset for _, offset, *_ in layout],
-                "itemsize": point_step,
-            }
-        )
-    except (KeyError, ValueError, TypeError) as error:
-        raise RecordLayoutError(f"a record's fields do not fit its rows: {error}") from None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return {"true": 1.0, "false": 0.0}.get(text.lower())
-
-
-def _getters(message: Any, prefix: str = "") -> Iterator[tuple[str, Callable[[Any], float]]]:
-    """Yield (dotted path, getter) of every number in a message, as its first one has them."""
-    for each in dataclasses.fields(message):
-        value = getattr(message, each.name)
-        path = prefix + each.name
-        if path == "header" or path.endswith("covariance"):
-            continue
-        if isinstance(value, (bool, int, float)):
-            yield path, _scalar_getter(path.split("."))
-        elif isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-            if len(value) <= _LONGEST_ARRAY:
-                labels: Any = getattr(message, "name", None)
-                if not isinstance(labels, list) or len(labels) != len(value):
-                    labels = range(len(value))
-                for index, label in enumerate(labels):
-                    yield f"{path}[{label}]", _element_getter(path.split("."), index)
-        elif dataclasses.is_dataclass(value):
-            yield from _getters(value, path + ".")
-
-
-def _scalar_getter(parts: list[str]) -> Callable[[Any], float]:
-    def get(message: Any) -> float:
-        for part in parts:
-            message = getattr(message, part)
-        return float(message)
-
-    return get
-
-
-def _element_getter(parts: list[str], index: int) -> Callable[[Any], float]:
-    def get(message: Any) -> float:
-        for part in parts:
-            message = getattr(message, part)
-        return float(message[index]) if index < len(message) else math.nan
-
-    return get
+def _times_ns(messages: list[BagMessage]) -> NDArray[np.int64]:
+    return np.array([message.log_time_ns for message in messages], np.int64)

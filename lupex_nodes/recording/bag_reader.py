@@ -14,16 +14,20 @@ import tempfile
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 import yaml
 import zstandard
+from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
+from mcap.opcode import Opcode
 from mcap.reader import make_reader
-from mcap.records import Channel, Message, Metadata, Schema
-from mcap.stream_reader import StreamReader
+from mcap.records import Channel, Chunk, Message, Metadata, Schema
+from mcap.stream_reader import StreamReader, get_chunk_data_stream
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
@@ -34,6 +38,9 @@ from lupex_nodes.recording.bag_writer import CUSTOM_DATA_RECORD, METADATA_NAME
 
 STORAGE_SUFFIXES = (".mcap", ".db3")
 _IDL_SEPARATOR = "=" * 80 + "\n"
+_LOG_TIME = attrgetter("log_time_ns")
+# MCAP: opcode and size of a record; channel, sequence, log and publish time of a message.
+_RECORD, _MESSAGE = struct.Struct("<BQ"), struct.Struct("<HIQQ")
 # What a torn record can make mcap, struct and zstd say.
 _TORN = (McapError, struct.error, zstandard.ZstdError, ValueError, KeyError, MemoryError)
 
@@ -156,16 +163,27 @@ class Bag:
 
     def decode(self, message: BagMessage) -> Any:
         """Return the message object; BagError if its bytes do not fit its type."""
-        # Converted bags may carry a stub instead of the definition; Jazzy's is the second try.
-        stores = (
-            [self._typestore]
-            if self._typestore is message_types.jazzy()
-            else [self._typestore, message_types.jazzy()]
-        )
+        return self._decoded(message)[0]
+
+    def plain(self, message: BagMessage) -> bytes:
+        """Return the message serialised anew, little-endian and nothing missing, or BagError."""
+        decoded, store = self._decoded(message)
+        return bytes(store.serialize_cdr(decoded, message.type_name))
+
+    @property
+    def typestores(self) -> list[Typestore]:
+        """Where to look for a type, in turn: the bag's definitions, then Jazzy's.
+
+        Converted bags may carry a stub instead of the definition.
+        """
+        jazzy = message_types.jazzy()
+        return [jazzy] if self._typestore is jazzy else [self._typestore, jazzy]
+
+    def _decoded(self, message: BagMessage) -> tuple[Any, Typestore]:
         reason = ""
-        for store in stores:
+        for store in self.typestores:
             try:
-                return store.deserialize_cdr(message.data, message.type_name)
+                return store.deserialize_cdr(message.data, message.type_name), store
             except Exception as error:  # generated code raises whatever a short buffer provokes
                 reason = reason or str(error)
         raise BagError(
@@ -354,6 +372,7 @@ class _IndexedFile:
     remark = ""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._reader = Reader(path)
         self._reader.open()
         try:
@@ -367,14 +386,58 @@ class _IndexedFile:
 
     def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
         connections = [c for c in self._reader.connections if c.topic in topics]
-        if connections:
-            for connection, log_time_ns, data in self._reader.messages(connections):
-                yield BagMessage(
-                    connection.topic, connection.msgtype, log_time_ns, bytes(data)
-                )
+        if not connections:
+            return
+        chunks = sorted(
+            getattr(self._reader.storage, "chunks", ()), key=lambda c: c.chunk_start_offset
+        )
+        if chunks and all(a.message_end_time <= b.message_start_time for a, b in pairwise(chunks)):
+            places = [chunk.chunk_start_offset for chunk in chunks]
+            yield from _in_turn(self._path, places, {c.id: c for c in connections})
+            return
+        for connection, log_time_ns, data in self._reader.messages(connections):
+            yield BagMessage(connection.topic, connection.msgtype, log_time_ns, bytes(data))
 
     def close(self) -> None:
         self._reader.close()
+
+
+def _in_turn(
+    path: Path, places: list[int], connections: dict[int, Connection]
+) -> Iterator[BagMessage]:
+    """Yield the messages of the chunks at `places` of an MCAP file, which follow in time.
+
+    One after the other needs no merging, which costs more than all else of reading.
+    """
+    kinds = {key: (each.topic, each.msgtype) for key, each in connections.items()}
+    with path.open("rb") as stream:
+        for place in places:
+            stream.seek(place + _RECORD.size)
+            chunk = Chunk.read(ReadDataStream(stream))
+            records = get_chunk_data_stream(chunk, validate_crc=True)[0].read(
+                chunk.uncompressed_size
+            )
+            found = [
+                BagMessage(*kinds[channel], log_time_ns, data)
+                for channel, log_time_ns, data in _messages_of(records)
+                if channel in kinds
+            ]
+            found.sort(key=_LOG_TIME)
+            yield from found
+
+
+def _messages_of(records: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (channel, log time, data) of the message records of a chunk."""
+    at, end = 0, len(records)
+    while at < end:
+        opcode, size = _RECORD.unpack_from(records, at)
+        at += _RECORD.size
+        if opcode == Opcode.MESSAGE:
+            channel, _, log_time_ns, _ = _MESSAGE.unpack_from(records, at)
+            if at + size > end:
+                raise BagError("a message is cut off by the end of its chunk")
+            yield channel, log_time_ns, records[at + _MESSAGE.size : at + size]
+        at += size
 
 
 class _ScannedFile:

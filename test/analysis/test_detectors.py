@@ -13,7 +13,7 @@ from lupex_nodes.analysis import Analysis, detectors
 from lupex_nodes.analysis.findings import Finding
 from lupex_nodes.analysis.limits import Limit, LimitsError, load_limits
 from lupex_nodes.analysis.power_supply import Installed, installed_units, powered_s, unit_of
-from lupex_nodes.analysis.tables import Occurrence, Tables, Tick, read_tables
+from lupex_nodes.analysis.tables import Occurrence, Series, Tables, read_tables
 from lupex_nodes.recording.bag_writer import BagWriter
 
 UNITS = {
@@ -146,12 +146,13 @@ def test_an_irregular_topic_has_no_gaps() -> None:
 def test_messages_the_ticks_count_but_the_bag_lacks(last_count: int, lost: int | None) -> None:
     tables = made_tables(
         arrivals={"/sim/rover/odometry": np.arange(20.0)},
-        ticks=[
-            Tick(1.0, "0", {"rover/odometry": 1, "rover/unrecorded": 4}),
-            Tick(5.0, "0", {"rover/odometry": 5}),
-            Tick(9.0, "0", {"rover/odometry": last_count, "rover/unrecorded": 9}),
-            Tick(10.0, "1", {"rover/odometry": 0}),
-        ],
+        published={
+            ("rover/odometry", "0"): Series(
+                np.array([1.0, 5.0, 9.0]), np.array([1.0, 5.0, last_count])
+            ),
+            ("rover/unrecorded", "0"): Series(np.array([1.0, 9.0]), np.array([4.0, 9.0])),
+            ("rover/odometry", "1"): Series(np.array([10.0]), np.array([0.0])),
+        },
     )
     found = list(detectors.losses(tables))
     assert len(found) == (lost is not None)
