@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
@@ -65,7 +66,7 @@ class Input:
         def __get__(self, unit: object, owner: type) -> InPort: ...
         def __get__(self, unit: object, owner: type) -> Self | InPort: ...
 
-    @property
+    @cached_property
     def many(self) -> bool:
         """Whether the topic is a pattern."""
         return "*" in self.topic
@@ -111,12 +112,13 @@ class InPort:
         """Take a message published at ``time`` (ns); return False when the queue is full."""
         self.value = message
         self.time = time
-        if self.spec.many:
+        spec = self.spec
+        if spec.many:
             self.values[source] = message
-        if not self.spec.queue:
+        if not spec.queue:
             return True
         self._queue.append((source, message))
-        if len(self._queue) > self.spec.queue:
+        if len(self._queue) > spec.queue:
             self._queue.popleft()
             self.overflows += 1
             return False
