@@ -162,7 +162,6 @@ class Grid:
         c, s = self.axis
         return self.origin[0] + c * along - s * left, self.origin[1] + s * along + c * left
 
-
     def marked(self, a: tuple[Any, Any], b: tuple[Any, Any]) -> Any:
         """Tell which lines between points (x, y) pass a place that is blocked."""
         ax, ay, bx, by = np.broadcast_arrays(*a, *b)
@@ -286,6 +285,9 @@ class PathPlanner:
                 extra_w = aversion * self.p.dark_w * dark + self.p.no_earth_w * silent
             cells = search.cheapest(extra_w)
             corners = np.column_stack(grid.places(*cells.T.astype(float)))
+            if len(corners) == 1:
+                # no place that can be reached is nearer to the goal than where the rover stands
+                corners = corners.repeat(2, axis=0)
             way = self._way(corners, depart, drive, waiting_j)
             yield way
             if way.dark_m == 0.0:
@@ -487,11 +489,12 @@ def _shifted(cells: tuple, step: tuple[int, int]) -> tuple:
 
 def _turns_rad(corners_m: np.ndarray, yaw_rad: float | None) -> list[float]:
     """Return the angles that are turned on the spot."""
-    dx, dy = np.diff(corners_m, axis=0).T
+    steps = np.diff(corners_m, axis=0)
+    dx, dy = steps[steps.any(axis=1)].T
     headings = np.arctan2(dy, dx).tolist()
     turns = [abs(wrapped(b - a)) for a, b in zip(headings, headings[1:], strict=False)]
     found = [turn for turn in turns if turn > CORNER_RAD]
-    if yaw_rad is not None and abs(wrapped(headings[0] - yaw_rad)) > BEGINNING_RAD:
+    if headings and yaw_rad is not None and abs(wrapped(headings[0] - yaw_rad)) > BEGINNING_RAD:
         found.append(abs(wrapped(headings[0] - yaw_rad)))
     return found
 
@@ -506,9 +509,7 @@ def _sampled(corners_m: np.ndarray) -> tuple[np.ndarray, ...]:
         heading = math.atan2(b[1] - a[1], b[0] - a[0])
         places = a + (b - a) * part
         pieces.append(
-            np.column_stack(
-                [places, np.full(count, heading), np.full(count, length_m / count)]
-            )
+            np.column_stack([places, np.full(count, heading), np.full(count, length_m / count)])
         )
     return tuple(np.concatenate(pieces).T)
 
@@ -517,4 +518,3 @@ def _at_every_other(ask: object, grid: Grid, at: np.ndarray) -> np.ndarray:
     coarse = ask(grid.x_m[::2, ::2], grid.y_m[::2, ::2], at[::2, ::2])  # type: ignore[operator]
     rows, columns = grid.shape
     return coarse.repeat(2, axis=0).repeat(2, axis=1)[:rows, :columns]
-

@@ -223,3 +223,15 @@ def test_near_will_do_when_the_goal_itself_cannot_be_reached():
         planner.plan((0.0, 0.0), (70.0, 0.0), 0, DRIVE, tolerance_m=5.0)
     way = planner.plan((0.0, 0.0), (70.0, 0.0), 0, DRIVE, tolerance_m=30.0)
     assert 45.0 < way.corners_m[-1][0] < 61.0
+
+
+def test_who_stands_as_near_to_a_closed_goal_as_can_be_stays_there():
+    closed = [(11.0, 0.0, 7.0)]
+    planner = PathPlanner(site(flat), P)
+    way = planner.plan(
+        (3.0, 0.0), (8.0, 0.0), 0, DRIVE, tolerance_m=15.0, yaw_rad=2.0, marks=closed
+    )
+    assert way.corners_m.tolist() == [[3.0, 0.0], [3.0, 0.0]]
+    assert way.length_m == way.energy_j == way.drive_s == 0.0
+    with pytest.raises(NoPath, match="where the rover was blocked"):
+        planner.plan((3.0, 0.0), (8.0, 0.0), 0, DRIVE, tolerance_m=3.0, marks=closed)
