@@ -47,7 +47,8 @@ class Command:
     """A command of a unit: its arguments, and the method that starts it.
 
     ``interrupts`` marks stop and abort: they are accepted while another command runs and end
-    that one as failed. A name with ``*`` stands for one command per channel that the unit feeds.
+    that one as failed; ``beside`` one that runs beside another and leaves it alone. A name with
+    ``*`` stands for one command per channel that the unit feeds.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Command:
     method: str
     interrupts: bool = False
     channel: str | None = None
+    beside: bool = False
 
     def parse(self, values: dict[str, Any]) -> Any:
         """Check the arguments; raise :class:`Refused` with the reason."""
@@ -82,6 +84,7 @@ def command(
     *,
     name: str | None = None,
     interrupts: bool = False,
+    beside: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Declare a method as a command: ``method(now, arguments)`` starts it at a tick.
 
@@ -91,8 +94,9 @@ def command(
 
     def mark(method: Callable) -> Callable:
         method.command = Command(  # type: ignore[attr-defined]
-            name or method.__name__, description, arguments, method.__name__, interrupts
-        )
+            name or method.__name__, description, arguments, method.__name__, interrupts,
+            beside=beside,
+        )  # fmt: skip
         return method
 
     return mark

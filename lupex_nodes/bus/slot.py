@@ -303,7 +303,7 @@ class Slot:
             parsed = command.parse(arguments)
             if injection:
                 self.faults.accept(name, parsed, self._now)
-            if self._running and command.method and not command.interrupts:
+            if self._running and command.method and not (command.interrupts or command.beside):
                 raise Refused(self._busy(self._running))
         except Refused as reason:
             self.counters.rejected += not injection
@@ -416,7 +416,7 @@ class Slot:
         while self._queue:
             pending = self._queue.popleft()
             command = pending.command
-            if self._running and command.method:
+            if self._running and command.method and not command.beside:
                 if not command.interrupts:
                     self._report_pending(pending, Stage.START, False, self._busy(self._running))
                     continue

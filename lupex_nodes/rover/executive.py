@@ -215,6 +215,12 @@ class Executive(Unit):
         """Tick the tree at this time at the latest."""
         self._look_at = min(self._look_at, at)
 
+    def command_unanswered(self, activity: Activity) -> None:
+        """Tell that nobody answered."""
+        unit, name = activity.target
+        self.event("COMMAND_UNANSWERED", f"{unit} does not answer the command {name}.",
+                   unit=unit, command=name)  # fmt: skip
+
     def activity_waits(self, activity: Activity, reason: str) -> None:
         """Tell once what an activity waits for."""
         told, self._waits = self._waits[0], (activity.activity, reason)

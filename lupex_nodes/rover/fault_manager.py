@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import TwistStamped
+from geometry_msgs.msg import PoseWithCovarianceStamped, TwistStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import BatteryState, Imu, JointState, PointCloud2, Range
 
@@ -19,6 +19,7 @@ from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS
 from lupex_nodes.bus.stamps import SECOND, iso, seconds
 from lupex_nodes.bus.unit import Kind, Unit, ports
+from lupex_nodes.lander.records import LINK
 from lupex_nodes.payload.records import COUNTS
 from lupex_nodes.rover.fault_table import Fault, load_faults, matching
 from lupex_nodes.rover.monitors import Told, monitor
@@ -45,6 +46,7 @@ from lupex_nodes.rover.telemetry import Source, Telemetry
 from lupex_nodes.world.records import LOAD
 
 _LOOK = 10 * SECOND
+_SWEEP = 5 * SECOND
 _QUIET_AGAIN_S = 3600.0
 #: A safe rover that lives on its battery goes to sleep below this state of charge.
 _SLEEP_BELOW = 0.25
@@ -67,8 +69,14 @@ class Watch:
         self.muted_by = ""
         self.respond_at: int | None = None
         self.healed_at = 0
+        self.looked_at = -1
         #: How many attempts were made, and whether a sensor is left out; outlives the power.
         self.kept = kept
+
+    @property
+    def active(self) -> bool:
+        """Whether time alone can change the row, or something is to be done about it."""
+        return self.confirmed or self.since is not None or self.respond_at is not None
 
     @property
     def pending(self) -> bool:
@@ -78,9 +86,13 @@ class Watch:
     def look(self, now: int, seen: Telemetry, inhibited: bool) -> bool:
         """Sample; return whether the state changed."""
         watch = self.monitor
-        judged = not inhibited and watch.judged_since(now, seen) is not None
-        present = watch.sample(now, seen, self.confirmed) if judged else None
-        if present is None or present is self.confirmed:
+        present = watch.sample(now, seen, self.confirmed)
+        if (
+            present is None
+            or present is self.confirmed
+            or inhibited
+            or watch.judged_since(now, seen) is None
+        ):
             self.since = None
             return False
         if self.since is None:
@@ -145,6 +157,10 @@ class FaultManager(Unit):
     battery = Input("rover/power/battery", BatteryState)
     bus = Input("rover/power/bus", PointCloud2, schema=BUS)
     temperatures = Input("rover/thermal/temperatures", PointCloud2, schema=TEMPERATURES)
+    lander_battery = Input("lander/lander_power/battery", BatteryState)
+    lander_bus = Input("lander/lander_power/bus", PointCloud2, schema=BUS)
+    link = Input("lander/relay/link", PointCloud2, schema=LINK)
+    map_fix = Input("ground/map_fix", PoseWithCovarianceStamped)
     rover_loads = Input("rover/*/load", PointCloud2, schema=LOAD)
     payload_loads = Input("payload/*/load", PointCloud2, schema=LOAD)
     imu = Input("rover/imu/data", Imu)
@@ -176,10 +192,10 @@ class FaultManager(Unit):
         kept = memory.setdefault("rows", {})
         self._body: dict[str, Any] = memory.setdefault("body", {"safe": False, "off": []})
         used = {f.detection.signal for f in table if f.detection.kind == "residual"}
-        self._residuals = {name: RESIDUALS[name]() for name in used}
+        self._residuals = {name: RESIDUALS[name]() for name in sorted(used)}
         self._readers = [
-            (residual, [sources[topic] for topic in residual.topics])
-            for residual in self._residuals.values()
+            (source, [r for r in self._residuals.values() if topic in r.topics])
+            for topic, source in sources.items()
         ]
         self._watches = {
             fault.id: Watch(
@@ -188,7 +204,18 @@ class FaultManager(Unit):
             for fault in table
         }
         self._rows = list(self._watches.values())
+        self._place = {watch.fault.id: place for place, watch in enumerate(self._rows)}
         self._told_rows = [watch for watch in self._rows if isinstance(watch.monitor, Told)]
+        # a row is looked at when there is something new for it; these are by the clock
+        self._timed_rows = [w for w in self._rows if w.fault.detection.kind in ("silence", "mode")
+                            or w.fault.detection.signal.startswith(DIAGNOSTICS)]  # fmt: skip
+        self._rows_of: list[tuple[Source, list[Watch]]] = []
+        for topic, source in sources.items():
+            found = [w for w in self._rows if topic in _topics_of(w.fault)]
+            if found:
+                self._rows_of.append((source, found))
+        self._active: list[Watch] = []
+        self._swept = 0
         self._explained: dict[str, list[str]] = {}
         self._inhibited_by: dict[str, list[Watch]] = {}
         for fault in table:
@@ -203,6 +230,7 @@ class FaultManager(Unit):
         self._stroked: int | None = None
         self._strokes = 0
         self._drained_since: int | None = None
+        self._mended: set[str] = set()
         if self._body["safe"]:
             self.mode = "safe"
 
@@ -260,25 +288,52 @@ class FaultManager(Unit):
         particles = self._watches.get(_PARTICLES)
         quiet = particles is None or not (particles.confirmed or particles.pending)
         seen.condition("quiet", quiet, now)
+        # the reset that ended a response is told one tick later
+        seen.mended = self._mended | set(self._running)
+        self._mended = set(self._running)
         seen.look(now, self.diagnostics.drain(), self.events.drain())
         reports = self.reports.drain()
-        for residual, sources in self._readers:
-            if any(s.fresh for s in sources) and all(
-                s.row is not None for s in sources if s.fresh
-            ):
-                residual.update(now, seen)
-        for watch in self._told_rows:
-            watch.monitor.take(now, seen)  # type: ignore[attr-defined]
-        for watch in self._rows:
-            inhibited = any(w.confirmed for w in self._inhibited_by.get(watch.fault.id, ()))
+        for source, residuals in self._readers:
+            if not source.fresh or source.row is None:
+                continue
+            for residual in residuals:
+                if residual.updated_at != now:
+                    residual.updated_at = now
+                    residual.update(now, seen)
+        looked = self._rows_to_look_at(now, seen)
+        for watch in looked:
+            by = self._inhibited_by.get(watch.fault.id)
+            inhibited = by is not None and any(each.confirmed for each in by)
             if watch.look(now, seen, inhibited):
                 (self._confirm if watch.confirmed else self._heal)(now, watch)
+        self._active = [watch for watch in looked if watch.active]
         self._respond(now, reports)
         if self._body["safe"]:
             self._keep_safe(now, seen)
         self._say_health()
         self._stroke(now)
         return self._next(now)
+
+    def _rows_to_look_at(self, now: int, seen: Telemetry) -> list[Watch]:
+        """Return what has something new, is under way, or whose time has come; table's order."""
+        chosen = list(self._active)
+        for source, rows in self._rows_of:
+            if source.fresh:
+                chosen += rows
+        if seen.events:
+            for watch in self._told_rows:
+                watch.monitor.take(now, seen)  # type: ignore[attr-defined]
+            chosen += self._told_rows
+        if now - self._swept >= _SWEEP:
+            self._swept = now
+            chosen += self._timed_rows
+        looked = []
+        for watch in chosen:
+            if watch.looked_at != now:
+                watch.looked_at = now
+                looked.append(watch)
+        looked.sort(key=lambda watch: self._place[watch.fault.id])
+        return looked
 
     def housekeeping(self) -> dict[str, Any]:
         """Say what is wrong."""
@@ -351,7 +406,7 @@ class FaultManager(Unit):
         ))  # fmt: skip
 
     def _say_health(self) -> None:
-        open_ones = [w for w in self._rows if w.confirmed and not w.muted_by]
+        open_ones = [w for w in self._active if w.confirmed and not w.muted_by]
         if self._body["safe"]:
             self.health = (WARN, "the rover is in safe mode")
         elif open_ones:
@@ -373,7 +428,7 @@ class FaultManager(Unit):
             if ended is not None:
                 self._orders.remove(response)
                 self._report(response, *ended)
-        for watch in self._rows:
+        for watch in self._active:
             at = watch.respond_at
             if at is None or now < at or watch.fault.unit in self._running:
                 continue
@@ -487,8 +542,18 @@ class FaultManager(Unit):
         if self._running or self._orders:
             return now + SECOND
         due = now - now % _LOOK + _LOOK
-        for watch in self._rows:
+        for watch in self._active:
             for at in (watch.due(), watch.respond_at):
                 if at is not None:
                     due = min(due, max(at, now + SECOND))
         return due
+
+
+def _topics_of(fault: Fault) -> tuple[str, ...]:
+    """Return the topics whose messages say something new to a row."""
+    detection = fault.detection
+    if detection.kind == "residual":
+        return RESIDUALS[detection.signal].topics
+    if detection.kind in ("limit", "frozen", "stale"):
+        return (detection.signal.partition(".")[0],)
+    return ()

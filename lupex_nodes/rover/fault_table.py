@@ -51,7 +51,8 @@ class Detection(_Part):
 
     kind: Literal["limit", "residual", "frozen", "stale", "silence", "event", "mode"]
     signal: str = Field(
-        description="TOPIC.FIELD, TOPIC, the name of a residual, `UNIT: EVENT` or a UNIT"
+        description="TOPIC.FIELD (/diagnostics.UNIT.KEY: of a heartbeat), TOPIC, the name of a"
+        " residual, `UNIT: EVENT` or `UNIT: EVENT KEY=VALUE`, or a UNIT"
     )
     operator: Literal["<", "<=", ">", ">=", "=="] = ">"
     limit: float | None = Field(None, description="the bound (limit, residual)")

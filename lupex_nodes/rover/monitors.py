@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lupex_nodes.bus.slot import DIAGNOSTICS
 from lupex_nodes.bus.stamps import SECOND, seconds
 from lupex_nodes.rover.fault_table import Detection, Fault
 from lupex_nodes.rover.residuals import Residual
@@ -18,7 +19,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq,
 }  # fmt: skip
 #: A unit needs so long after power-on, and this one after its own, to be judged.
-SETTLING_S = 60.0
+_SETTLING = 60 * SECOND
 
 
 class Monitor:
@@ -42,7 +43,7 @@ class Monitor:
         awake = seen.conditions["awake"]
         if powered is None or awake is None:
             return None
-        latest = max(seen.start, powered, awake) + seconds(SETTLING_S)
+        latest = max(seen.start, powered, awake) + _SETTLING
         for name in self.detection.valid_in_modes:
             since = seen.conditions.get(name)
             if since is None:
@@ -70,15 +71,20 @@ class _Compared(Monitor):
 
 
 class Limit(_Compared):
-    """A field of the latest message."""
+    """A field of the latest message, or UNIT.KEY of the latest housekeeping."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault)
         self.topic, _, path = self.detection.signal.partition(".")
         self._get = operator.attrgetter(path)
+        self._unit, _, self._key = path.partition(".")
 
     def sample(self, now: int, seen: Telemetry, confirmed: bool) -> bool | None:
         """Compare; a value that is old tells nothing."""
+        if self.topic == DIAGNOSTICS:
+            beat = seen.beats.get(self._unit)
+            told = None if beat is None else beat.number(self._key)
+            return None if told is None else self.compare(told, confirmed)
         source = seen.sources[self.topic]
         if source.row is None or source.age_s(now) > self.detection.stale_after_s:
             return None
@@ -99,7 +105,7 @@ class Difference(_Compared):
 
 
 class Frozen(Monitor):
-    """A field that is the same in one message after the other."""
+    """A field that is the same in one message after the other, and not zero."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault)
@@ -115,21 +121,22 @@ class Frozen(Monitor):
             value = self._get(source.row)
             if not isinstance(value, int | float):
                 value = bytes(memoryview(value)) if hasattr(value, "tobytes") else repr(value)
-            self._same = value == self._before
+            # what has nothing to tell tells zero, time after time
+            self._same = value == self._before and value != 0
             self._before = value
             self.value = value if isinstance(value, int | float) else "the same"
         return self._same
 
 
 class Stale(Monitor):
-    """Stamps that are not of the time at which the message came."""
+    """Stamps that are older than allowed when the message comes, or not yet over."""
 
     def sample(self, now: int, seen: Telemetry, confirmed: bool) -> bool | None:
         """Compare stamp and arrival of a new message."""
         source = seen.sources[self.detection.signal]
         if source.fresh and source.time is not None:
             self.value = (source.time - source.stamp) / SECOND
-        return abs(self.value) > self.detection.stale_after_s if self.value != "" else None
+        return None if self.value == "" else not -0.5 <= self.value <= self.detection.stale_after_s
 
 
 class Silence(Monitor):
@@ -138,12 +145,14 @@ class Silence(Monitor):
     def sample(self, now: int, seen: Telemetry, confirmed: bool) -> bool | None:
         """Compare the age of the latest message, or of the unit's heartbeat."""
         topic = self.detection.signal
-        if topic == "/diagnostics":
+        if topic == DIAGNOSTICS:
             beat, limit_s = seen.beats.get(self.unit), seen.silent_after_s
             time = None if beat is None else beat.time
         else:
             time, limit_s = seen.sources[topic].time, self.detection.stale_after_s
-        begun = self.judged_since(now, seen) or now
+        begun = self.judged_since(now, seen)
+        if begun is None:
+            return None
         # what was silent while it had no reason to speak is silent from now on only
         self.value = (now - max(time or 0, begun)) / SECOND
         return self.value > limit_s
@@ -154,15 +163,16 @@ class Told(Monitor):
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault)
-        unit, _, event = self.detection.signal.partition(": ")
-        self._wanted = (unit, event)
+        self._unit, _, event = self.detection.signal.partition(": ")
+        self._event, _, self._value = event.partition(" ")
         self._times: deque[int] = deque()
 
     def take(self, now: int, seen: Telemetry) -> None:
         """Note the events of this step, whether the row may be judged or not."""
-        for event in seen.events:
-            if event == self._wanted:
-                self._times.append(now)
+        for unit, event, values in seen.events:
+            if event == self._event and unit == self._unit:
+                if not self._value or any(f"{v.key}={v.value}" == self._value for v in values):
+                    self._times.append(now)
 
     def sample(self, now: int, seen: Telemetry, confirmed: bool) -> bool | None:
         """Count; one that lies back as long as the healing takes is over."""

@@ -140,7 +140,7 @@ class Navigation(Unit):
         """Drop the goal."""
         self._drop(now, False, "ended by hold")
 
-    @command("leaves a sensor out of the estimate, or takes it in again", Ignore)
+    @command("leaves a sensor out of the estimate, or takes it in again", Ignore, beside=True)
     def ignore(self, now: int, arguments: Ignore) -> None:
         """Leave out or take in; what is left out outlives the power."""
         ignored = self.localisation.ignored

@@ -16,6 +16,9 @@ from lupex_nodes.bus.stamps import SECOND, seconds
 from lupex_nodes.plan import Activity, target_of
 from lupex_nodes.plan_conditions import Conditions, Unmet
 
+#: A reply comes within two ticks of a second; later than this a command counts as unanswered.
+_REPLY_S = 4.0
+
 
 class Conductor(Protocol):
     """What an activity needs of the executive."""
@@ -33,6 +36,9 @@ class Conductor(Protocol):
 
     def look_again(self, at: int) -> None:
         """Ask for a tick of the tree at this time at the latest."""
+
+    def command_unanswered(self, activity: Activity) -> None:
+        """Take note that nobody answered a command."""
 
     def activity_waits(self, activity: Activity, reason: str) -> None:
         """Take note that an activity waits for its conditions."""
@@ -56,12 +62,14 @@ class Carry(Behaviour):
         self.conductor = conductor
         self._call: Call | None = None
         self._begun = False
+        self._unanswered = False
         self._since = 0
 
     def initialise(self) -> None:
         """Start or start again."""
         self._begun = False
         self._call = None
+        self._unanswered = False
         self._since = self.conductor.now
 
     def update(self) -> Status:
@@ -111,6 +119,9 @@ class Carry(Behaviour):
                 return self._end(False, f"it did not end within {limit_s:g} s", "time")
             conductor.look_again(self._since + seconds(limit_s) + SECOND)
         if not self._call.done:
+            if self._spent_s() >= _REPLY_S and not self._unanswered:
+                self._unanswered = True
+                conductor.command_unanswered(activity)
             conductor.look_again(conductor.now + SECOND)
         return Status.RUNNING
 

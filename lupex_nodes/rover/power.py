@@ -253,6 +253,7 @@ class Power(Unit):
             "array_w": self._flow.array_w,
             "load_w": self._flow.load_w,
             "residual_fraction": self.balance.residual_fraction(),
+            "watchdog_cycles": self._watchdog.cycles,
             "channels_off": " ".join(n for n, on in self.bank.on.items() if not on) or "none",
         }
 

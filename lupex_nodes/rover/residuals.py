@@ -30,6 +30,8 @@ _IMU, _STARS, _ODOMETRY = "rover/imu/data", "rover/star_tracker/attitude", "rove
 _FRAMES = "rover/stereo_camera/visual_odometry"
 _DRIVE, _CURRENTS, _COMMAND = "rover/mobility/state", "rover/mobility/currents", "rover/cmd_vel"
 _SKY, _HEAT = "rover/navigation/sky", "rover/thermal/temperatures"
+_LANDER_BATTERY, _LANDER_BUS = "lander/lander_power/battery", "lander/lander_power/bus"
+_FIX = "ground/map_fix"
 _RANGE, _COUNTS = "rover/ranging/range", "payload/neutron_spectrometer/counts"
 
 
@@ -40,6 +42,7 @@ class Residual:
 
     def __init__(self) -> None:
         self.value: float | None = None
+        self.updated_at = -1
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Compare anew."""
@@ -178,6 +181,34 @@ class EnergyBooks(Residual):
         self.value = abs(left) / over if over > 1e5 else None
 
 
+class BatteryStuck(Residual):
+    """For how long (s) the charge told has stood still while the bus moves charge."""
+
+    topics = (_BATTERY,)
+    _charge, _flow, _least_w = _BATTERY, _BUS, 10.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: float | None = None
+        self._changed: int | None = None
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Compare with the message before."""
+        told, bus = seen.row(self._charge).percentage, seen.row(self._flow)
+        moves = bus is not None and abs(bus.battery_w) > self._least_w
+        if told != self._before or not moves or self._changed is None:
+            self._changed = now
+        self._before = told
+        self.value = (now - self._changed) / SECOND
+
+
+class LanderBatteryStuck(BatteryStuck):
+    """The same of the lander."""
+
+    topics = (_LANDER_BATTERY,)
+    _charge, _flow = _LANDER_BATTERY, _LANDER_BUS
+
+
 # --- heat --------------------------------------------------------------------------------------
 
 
@@ -238,6 +269,29 @@ class RadiatorOutput(Residual):
         self.value = carried_w / radiated_w
 
 
+class TemperatureStep(Residual):
+    """Greatest change of box or battery from one message to the next in ten minutes, K."""
+
+    topics = (_HEAT,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: tuple[float, float] | None = None
+        self._steps: deque[tuple[int, float]] = deque()
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Hold the greatest; a change that has minutes of time is none."""
+        source = seen.sources[_HEAT]
+        here = (source.row.battery_k, source.row.box_k)
+        if self._before is not None:
+            step_k = max(abs(a - b) for a, b in zip(here, self._before, strict=True))
+            self._steps.append((now, step_k))
+        self._before = here
+        while self._steps and now - self._steps[0][0] > 600 * SECOND:
+            self._steps.popleft()
+        self.value = max((step for _, step in self._steps), default=None)
+
+
 # --- attitude --------------------------------------------------------------------------------
 
 
@@ -277,18 +331,25 @@ class _GyroAndStars(Residual):
 
 
 class GyroBias(_GyroAndStars):
-    """Drift of the gyros against the stars over ten minutes or more, deg/h, without sign."""
+    """Drift of the gyros against the stars over five minutes or more, deg/h, without sign."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._frames: deque[tuple[int, float]] = deque()
 
     def _look(self, at: int, yaw_rad: float) -> None:
-        gap_rad = yaw_rad - self._turned_rad
+        gap_rad, frames = yaw_rad - self._turned_rad, self._frames
         if self._frame is None:
-            self._frame = (at, gap_rad)
-            return
-        since_s = (at - self._frame[0]) / SECOND
-        if since_s >= 600.0:
-            drift = math.remainder(gap_rad - self._frame[1], 2.0 * math.pi)
+            # the gyros' count begins anew
+            frames.clear()
+        self._frame = (at, gap_rad)
+        frames.append(self._frame)
+        while len(frames) > 2 and at - frames[1][0] >= 300 * SECOND:
+            frames.popleft()
+        since_s = (at - frames[0][0]) / SECOND
+        if since_s >= 300.0:
+            drift = math.remainder(gap_rad - frames[0][1], 2.0 * math.pi)
             self.value = abs(drift) / since_s / _DEG_H
-            self._frame = (at, gap_rad)
 
 
 class StarJump(_GyroAndStars):
@@ -410,29 +471,58 @@ class WayWithoutFrames(Residual):
 
 
 class FramesLost(Residual):
-    """Part of the last twenty frames without enough features, in the light."""
+    """Part of the last twelve frames without enough features, taken across the light."""
 
     topics = (_FRAMES,)
 
     def __init__(self) -> None:
         super().__init__()
-        self._valid: deque[int] = deque(maxlen=20)
+        self._valid: deque[int] = deque(maxlen=12)
 
     def update(self, now: int, seen: Telemetry) -> None:
-        """Count."""
-        if seen.conditions.get("lit") is None:
+        """Count; towards the Sun and away from it shadows are hard to follow for sound cameras."""
+        odometry, sky = seen.row(_ODOMETRY), seen.row(_SKY)
+        if seen.conditions.get("lit") is None or odometry is None:
             self._valid.clear()
             self.value = None
+            return
+        q = odometry.pose.pose.orientation
+        off_deg = 90.0 - math.degrees(yaw_of((q.x, q.y, q.z, q.w))) - sky.sun_azimuth_deg
+        if abs(math.cos(math.radians(off_deg))) > 0.8:
             return
         self._valid.append(seen.row(_FRAMES).valid)
         if len(self._valid) == self._valid.maxlen:
             self.value = 1.0 - sum(self._valid) / len(self._valid)
 
 
+class FrameGaps(Residual):
+    """Frames of the last five minutes that do not begin where the one before ended."""
+
+    topics = (_FRAMES,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: int | None = None
+        self._gaps: deque[int] = deque()
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Compare the beginning of each motion with the end of the one before."""
+        source = seen.sources[_FRAMES]
+        at = source.stamp
+        begun = at - round(source.row.since_s * SECOND)
+        if self._before is not None and abs(begun - self._before) > SECOND // 2:
+            self._gaps.append(at)
+        self._before = at
+        while self._gaps and at - self._gaps[0] > 300 * SECOND:
+            self._gaps.popleft()
+        self.value = float(len(self._gaps))
+
+
 class CameraScale(Residual):
     """Way that the cameras saw over way of the tracks less slip by the ground speed sensor: 1.
 
-    Over 10 m of frames that hold no sharp turn.
+    Over 10 m of frames that hold no sharp turn, over what it was in the first 20 m: the scale of
+    the ground speed sensor is not known better.
     """
 
     topics = (_FRAMES, _DRIVE)
@@ -442,6 +532,7 @@ class CameraScale(Residual):
         self._laid_m: float | None = None
         self._over_ground_m = 0.0
         self._ways: deque[tuple[float, float]] = deque()
+        self._first = [0.0, 0.0]
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Sum frame by frame."""
@@ -459,12 +550,32 @@ class CameraScale(Residual):
         if not frame.valid or abs(frame.turn_rad) > 0.15 or over_ground_m < 0.3:
             return
         seen_m = math.sqrt(frame.ahead_m**2 + frame.left_m**2 + frame.up_m**2)
+        if self._first[1] < 20.0:
+            self._first[0] += seen_m
+            self._first[1] += over_ground_m
+            return
         self._ways.append((seen_m, over_ground_m))
         while sum(way for _, way in self._ways) > 10.0 + self._ways[0][1]:
             self._ways.popleft()
         whole_m = sum(way for _, way in self._ways)
         if whole_m >= 10.0:
-            self.value = sum(way for way, _ in self._ways) / whole_m
+            first = self._first[0] / self._first[1]
+            self.value = sum(way for way, _ in self._ways) / whole_m / first
+
+
+class DriveImplausible(Residual):
+    """1 when the drive tells of itself what no drive does."""
+
+    topics = (_DRIVE,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Look at each field's range."""
+        d = seen.row(_DRIVE)
+        sound = (
+            -2.0 < d.slip < 1.5 and d.blocked <= 2 and 0.0 <= d.energy_j < 1e12
+            and 0.0 <= d.travel_m < 1e7
+        )  # fmt: skip
+        self.value = float(not sound)
 
 
 class CurrentSpread(Residual):
@@ -490,7 +601,8 @@ class EncoderLoss(Residual):
     def __init__(self) -> None:
         super().__init__()
         self._before: tuple[int, Any, Any] | None = None
-        self._ways: deque[tuple[float, float]] = deque(maxlen=120)
+        self._ways: deque[tuple[float, float]] = deque()
+        self._told_m = self._counted_m = 0.0
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Compare counted way with the speed that was told before."""
@@ -503,9 +615,14 @@ class EncoderLoss(Residual):
         told_m = sum(abs(v) for v in before[2]) * dt_s
         counted_m = sum(abs(b - a) for a, b in zip(before[1], joints.position[:4], strict=True))
         self._ways.append((counted_m, told_m))
-        whole_m = sum(told for _, told in self._ways)
-        if len(self._ways) >= 60 and whole_m > 0.1:
-            self.value = 1.0 - sum(counted for counted, _ in self._ways) / whole_m
+        self._counted_m += counted_m
+        self._told_m += told_m
+        if len(self._ways) > 120:
+            old_counted_m, old_told_m = self._ways.popleft()
+            self._counted_m -= old_counted_m
+            self._told_m -= old_told_m
+        if len(self._ways) >= 60 and self._told_m > 0.1:
+            self.value = 1.0 - self._counted_m / self._told_m
 
 
 class SteeringError(Residual):
@@ -563,6 +680,46 @@ class RangeMisfit(Residual):
         self.value = abs(told.range - believed_m) / math.sqrt(variance)
 
 
+class RangesMissing(Residual):
+    """For how long (s) no range has come although the unit says that the lander is in sight."""
+
+    topics = (_BUS, _RANGE)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Compare housekeeping and output."""
+        beat, source = seen.beats.get("ranging"), seen.sources[_RANGE]
+        in_sight = beat is not None and beat.number("in_sight") == 1.0
+        since = max(source.time or 0, seen.start, seen.powered_since.get("ranging") or 0)
+        self.value = (now - since) / SECOND if in_sight else None
+
+
+class FixMisfit(Residual):
+    """Map fix less the place believed where it was made, over what both may err."""
+
+    topics = (_FIX, _ODOMETRY)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stop: tuple[int, Any] | None = None
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Keep the place of the last stop, and compare a fix that was made there."""
+        odometry, still = seen.row(_ODOMETRY), seen.conditions.get("standing")
+        if seen.fresh(_FIX) and self._stop is not None:
+            source = seen.sources[_FIX]
+            since, place = self._stop
+            if source.stamp >= since:
+                at, fixed = place.pose.pose.position, source.row.pose
+                variance = (
+                    max(fixed.covariance[0], fixed.covariance[7])
+                    + max(place.pose.covariance[0], place.pose.covariance[7]) + 1.0
+                )  # fmt: skip
+                gap_m = math.hypot(fixed.pose.position.x - at.x, fixed.pose.position.y - at.y)
+                self.value = gap_m / math.sqrt(variance)
+        if still is not None and odometry is not None:
+            self._stop = (still, odometry)
+
+
 class PositionSigma(Residual):
     """Believed error of the position per axis, m."""
 
@@ -593,7 +750,8 @@ class PoseJump(Residual):
             then, x, y, before_m = self._before
             way_m = 0.15 * (now - then) / SECOND
             step_m = max(math.hypot(at.x - x, at.y - y) - way_m, 0.0)
-            self._steps.append((now, step_m / (max(sigma_m, before_m) + 1.0)))
+            if step_m > 0.0:
+                self._steps.append((now, step_m / (max(sigma_m, before_m) + 1.0)))
         while self._steps and now - self._steps[0][0] > 120 * SECOND:
             self._steps.popleft()
         self._before = (now, at.x, at.y, sigma_m)
@@ -601,6 +759,9 @@ class PoseJump(Residual):
 
 
 # --- neutrons --------------------------------------------------------------------------------
+
+
+_PRIOR = NeutronPrior()
 
 
 class _TubeRates(Residual):
@@ -611,21 +772,29 @@ class _TubeRates(Residual):
     def __init__(self) -> None:
         super().__init__()
         self._rows: deque[tuple[float, int, int]] = deque()
+        self._sums = [0.0, 0.0, 0.0]
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Sum the last two minutes of live time."""
-        row, rows = seen.row(_COUNTS), self._rows
-        rows.append((row.live_time_s, row.epithermal_counts, row.thermal_counts))
-        live_s = sum(each[0] for each in rows)
-        while live_s - rows[0][0] >= 120.0:
-            live_s -= rows.popleft()[0]
+        row, rows, sums = seen.row(_COUNTS), self._rows, self._sums
+        new = (row.live_time_s, row.epithermal_counts, row.thermal_counts)
+        if not 0.0 < new[0] < 1e4:
+            return
+        rows.append(new)
+        for i in range(3):
+            sums[i] += new[i]
+        while sums[0] - rows[0][0] >= 120.0:
+            old = rows.popleft()
+            for i in range(3):
+                sums[i] -= old[i]
+        live_s = sums[0]
         if live_s < 60.0:
             return
-        prior = NeutronPrior()
+        prior = _PRIOR
         background = prior.background_cps
         self.value = self.combine(
-            sum(each[1] for each in rows) / live_s / (prior.epithermal_dry_rate_cps + background),
-            sum(each[2] for each in rows) / live_s / (prior.thermal_dry_rate_cps + background),
+            sums[1] / live_s / (prior.epithermal_dry_rate_cps + background),
+            sums[2] / live_s / (prior.thermal_dry_rate_cps + background),
         )
 
     def combine(self, epithermal: float, thermal: float) -> float | None:
@@ -655,6 +824,52 @@ class TubesTogether(_TubeRates):
     def combine(self, epithermal: float, thermal: float) -> float | None:
         """Take the lower."""
         return min(epithermal, thermal)
+
+
+class TubeChange(_TubeRates):
+    """Rates of a rover that stands over those of the first minutes of this stop."""
+
+    topics = (_COUNTS,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._first: tuple[float, float] | None = None
+        self._stop: int | None = None
+        self._standing: int | None = None
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Begin anew with each stop: the soil is another."""
+        self._standing = seen.conditions.get("standing")
+        if self._standing is None or self._standing != self._stop:
+            self._stop, self._first, self.value = self._standing, None, None
+            self._rows.clear()
+            self._sums = [0.0, 0.0, 0.0]
+        if self._standing is not None:
+            super().update(now, seen)
+
+    def combine(self, epithermal: float, thermal: float) -> float | None:
+        """Return the lower of both changes."""
+        if self._first is None:
+            self._first = (epithermal, thermal)
+        before = self._first
+        return min(epithermal / max(before[0], 0.05), thermal / max(before[1], 0.05))
+
+
+class CountsImplausible(Residual):
+    """1 when counts are told that no tube makes."""
+
+    topics = (_COUNTS,)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Look at each field's range."""
+        c = seen.row(_COUNTS)
+        most = 1e5 * max(c.live_time_s, 1.0)
+        sound = (
+            0.0 <= c.live_time_s < 3600.0 and 0.0 <= c.time_s < 1e9 and c.segment <= 2
+            and 100.0 < c.tube_temperature_k < 400.0
+            and c.epithermal_counts < most and c.thermal_counts < most
+        )  # fmt: skip
+        self.value = float(not sound)
 
 
 class TubesApart(_TubeRates):
@@ -699,4 +914,13 @@ RESIDUALS: Mapping[str, type[Residual]] = {
     "thermal_rate_ratio": ThermalRate,
     "tubes_together_ratio": TubesTogether,
     "tubes_apart_ratio": TubesApart,
+    "tube_change_ratio": TubeChange,
+    "counts_implausible": CountsImplausible,
+    "drive_implausible": DriveImplausible,
+    "frame_gaps": FrameGaps,
+    "battery_stuck_s": BatteryStuck,
+    "lander_battery_stuck_s": LanderBatteryStuck,
+    "temperature_step_k": TemperatureStep,
+    "ranges_missing_s": RangesMissing,
+    "fix_misfit_sigma": FixMisfit,
 }

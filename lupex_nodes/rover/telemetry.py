@@ -19,6 +19,7 @@ FAULT_INJECTOR = "fault_injector"
 #: Who feeds whom.
 CHANNELS = ("rover/power/channels", "lander/lander_power/channels")
 _PERIODS = 3.0
+_NUMBERS = {"true": 1.0, "false": 0.0}
 
 
 class Source:
@@ -61,6 +62,14 @@ class Heartbeat(NamedTuple):
 
     time: int
     mode: str
+    values: list[Any]
+
+    def number(self, key: str) -> float | None:
+        """Return a value of the housekeeping, None when it is not there."""
+        for pair in self.values:
+            if pair.key == key:
+                return _NUMBERS[pair.value] if pair.value in _NUMBERS else float(pair.value)
+        return None
 
 
 class Telemetry:
@@ -70,7 +79,9 @@ class Telemetry:
         self.sources = sources
         self.start = now
         self.beats: dict[str, Heartbeat] = {}
-        self.events: list[tuple[str, str]] = []
+        self.events: list[tuple[str, str, list[Any]]] = []
+        #: Units that this one resets: their resets are no symptoms.
+        self.mended: set[str] = set()
         self.powered_since: dict[str, int | None] = {}
         #: Since when each condition has held (ns), None while it does not.
         self.conditions: dict[str, int | None] = {}
@@ -102,13 +113,16 @@ class Telemetry:
             for status in message.status:
                 self._take_beat(from_stamp(message.header.stamp), status)
         self.events = [
-            (status.hardware_id, status.name.rpartition(": ")[2])
+            (status.hardware_id, status.name.rpartition(": ")[2], status.values)
             for message in events
             for status in message.status
-            if status.hardware_id != FAULT_INJECTOR
+            if status.hardware_id != FAULT_INJECTOR and not self._own_doing(status)
         ]
         self._look_at_channels(now)
         self._look_at_conditions(now)
+
+    def _own_doing(self, status: Any) -> bool:
+        return status.hardware_id in self.mended and status.name.endswith(": RESET")
 
     def condition(self, name: str, holds: bool, now: int) -> None:
         """Note whether a condition holds."""
@@ -120,7 +134,9 @@ class Telemetry:
     def _take_beat(self, time: int, status: Any) -> None:
         unit, values = status.hardware_id, status.values
         failed = not values or values[0].key != "mode"
-        self.beats[unit] = Heartbeat(time, "failed" if failed else values[0].value)
+        self.beats[unit] = Heartbeat(
+            time, "failed" if failed else values[0].value, values
+        )
         if unit == self._me:
             if self._own_beat is not None and time > self._own_beat:
                 self._own_gaps = [*self._own_gaps[1:], (time - self._own_beat) / SECOND]
