@@ -70,9 +70,12 @@ class MemoryBus:
         for slot in slots:
             if slot.woken or slot.due <= now:
                 slot.tick(now)
-        for slot in slots:
-            if slot.outbox:
-                self._carry(now, slot)
+        said = [(slot, slot.outbox) for slot in slots if slot.outbox]
+        # what a slot says of what it is handed now goes out with its next tick
+        for slot, _ in said:
+            slot.outbox = []
+        for _, outbox in said:
+            self._carry(now, outbox)
         for slot in slots:
             while slot.calls:
                 self._ask(slot.calls.pop(0))
@@ -98,8 +101,7 @@ class MemoryBus:
         for observer in self.observers:
             observer.message(now, emission)
 
-    def _carry(self, now: int, slot: Slot) -> None:
-        outbox, slot.outbox = slot.outbox, []
+    def _carry(self, now: int, outbox: list[Emission]) -> None:
         for emission in outbox:
             if emission.qos.reliable:
                 self._counts[emission.topic] += 1
