@@ -123,7 +123,8 @@ class UnitFaults:
     crashes: bool = False
     #: the fault of the unit's clock
     clock: _Begun | None = None
-    _armed_until: int = -1
+    #: until when, one for each injection that is allowed
+    _armed: list[int] = field(default_factory=list)
     _active: dict[str, _Begun] = field(default_factory=dict)
     _commands: dict[str, CommandAct] = field(default_factory=dict)
     _late: list[_Late] = field(default_factory=list)
@@ -139,14 +140,16 @@ class UnitFaults:
     # --- commands --------------------------------------------------------------------------
 
     def accept(self, name: str, arguments: Any, now: int) -> None:
-        """Refuse what :meth:`start` could not do."""
+        """Refuse what :meth:`start` could not do; an injection takes one arming with it."""
         if name == "inject":
-            if self._armed_until < now:
+            self._armed = [until for until in self._armed if until >= now]
+            if not self._armed:
                 raise Refused(
                     f"{self.slot.name} is not armed: send arm_injection first, at most "
                     f"{ARMED_FOR_S} s before"
                 )
             self._read(arguments)
+            self._armed.pop(0)
         elif name == "restore" and arguments.fault and arguments.fault not in self._active:
             known = ", ".join(self._active) or "none"
             raise Refused(f"{self.slot.name} has no fault {arguments.fault}; it has {known}")
@@ -154,18 +157,17 @@ class UnitFaults:
     def start(self, now: int, name: str, arguments: Any) -> None:
         """Carry out one of :data:`COMMANDS`."""
         if name == "arm_injection":
-            self._armed_until = now + ARMED_FOR_S * SECOND
-            return
-        try:
-            self.accept(name, arguments, now)
-        except Refused as reason:
-            raise CommandFailed(str(reason)) from None
-        if name == "inject":
-            self._armed_until = -1
-            self.begin(arguments.fault, self._read(arguments), now)
+            self._armed.append(now + ARMED_FOR_S * SECOND)
+        elif name == "inject":
+            try:
+                act = self._read(arguments)
+            except Refused as reason:
+                raise CommandFailed(str(reason)) from None
+            self.begin(arguments.fault, act, now)
         else:
-            for fault in [arguments.fault] if arguments.fault else self.active:
-                self.end(fault, now)
+            for fault in self.active:
+                if arguments.fault in ("", fault):
+                    self.end(fault, now)
 
     def _read(self, arguments: Injection) -> Act:
         act = read_act(self.slot.place, arguments.act, arguments.values())
@@ -261,7 +263,7 @@ class UnitFaults:
     def start_over(self, now: int) -> None:
         """Leave no fault: the clock went back, and they belong to another time."""
         self._late.clear()
-        self._armed_until = -1
+        self._armed.clear()
         for fault in self.active:
             self.end(fault, now)
         self.at_work = False

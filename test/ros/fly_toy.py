@@ -14,6 +14,8 @@ from lupex_nodes.recording.recorder import RecorderSettings
 from lupex_nodes.scenario import load_scenario
 from lupex_nodes.system import load_system
 
+TOY_SYSTEM = Path(__file__).parents[1] / "bus/toy_system.yaml"
+
 parse = argparse.ArgumentParser()
 parse.add_argument("out", type=Path)
 parse.add_argument("--composition", default="all")
@@ -22,9 +24,10 @@ parse.add_argument("--duration", type=float, default=60.0)
 parse.add_argument("--respawn", action="store_true")
 parse.add_argument("--record", default="all")
 parse.add_argument("--black-box", action="store_true")
+parse.add_argument("--system", type=Path, default=TOY_SYSTEM)
 options = parse.parse_args()
 
-system = load_system(Path(__file__).parents[1] / "bus/toy_system.yaml")
+system = load_system(options.system)
 scenario = options.out / "toy.yaml"
 scenario.write_text(
     f"name: toy\nstart: 2028-10-04T00:00:00Z\nduration_s: {options.duration:g}\n"
