@@ -149,13 +149,13 @@ class Panel {
     this.chart = new uPlot({
       width: Math.max(50, this.box.clientWidth), height: this.box.clientHeight,
       legend: { show: false },
-      padding: [6, 10, 0, 0],
+      padding: [5, 17, 0, 0],
       cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
       scales: { x: { time: false, range: () => this.range } },
       axes: [
-        { ...axis, size: 22, incrs: STEPS_S, space: 70,
+        { ...axis, size: 19, incrs: STEPS_S, space: 70,
           values: (_, ticks) => ticks.map((t) => clock(t, this.range[1] - this.range[0] > 1200)) },
-        { ...axis, size: 44, space: 20 },
+        { ...axis, size: 44, space: 18 },
       ],
       series, bands,
       hooks: { setCursor: [(u) => this.onRead(u.cursor.left >= 0 && u.cursor.left !== null ? u.posToVal(u.cursor.left, "x") : null)] },
@@ -221,9 +221,9 @@ class Spectrum {
     const axis = { stroke: colour("soft"), font: "11px sans-serif", grid: thin, ticks: { ...thin, size: 4 } };
     this.chart = new uPlot({
       width: Math.max(50, this.box.clientWidth), height: this.box.clientHeight,
-      legend: { show: false }, padding: [6, 10, 0, 0], cursor: { drag: { x: false, y: false } },
+      legend: { show: false }, padding: [5, 17, 0, 0], cursor: { drag: { x: false, y: false } },
       scales: { x: { time: false } },
-      axes: [{ ...axis, size: 22 }, { ...axis, size: 44, space: 22 }],
+      axes: [{ ...axis, size: 19 }, { ...axis, size: 44, space: 22 }],
       series: [{}, ...others.map((_, i) => ({ stroke: colour(names[i % 5]), width: 1.4, dash: DASHES[i % 5],
         points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) }))],
     }, data, this.box);

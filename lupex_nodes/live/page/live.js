@@ -157,7 +157,7 @@ function showMap() {
     const heading = ((90 - (r.yaw_rad * 180) / Math.PI) % 360 + 360) % 360;
     const goal = map.path.at(-1);
     const away = goal ? Math.hypot(goal[0] - r.x_m, goal[1] - r.y_m) : 0;
-    set("pose", `${r.x_m.toFixed(1)} m east, ${r.y_m.toFixed(1)} m north, ± ${digits(r.sigma_m)} m; heading ${heading.toFixed(0)}°; `
+    set("pose", `${metres(r.x_m)} east, ${metres(r.y_m)} north, ± ${digits(r.sigma_m)} m; heading ${heading.toFixed(0)}°; `
       + `${(100 * r.speed_m_s).toFixed(1)} cm/s${away > 1 ? `; goal ${away.toFixed(0)} m away` : ""}`);
     const minute = Math.floor(Date.now() / 5000);
     if (page.described !== minute) {
@@ -175,6 +175,10 @@ function showMap() {
   if (earth) set("earth", `${earth.visible ? "in sight" : "below the horizon"}; elevation ${earth.elevation_deg.toFixed(1)}°`);
 }
 
+function metres(value) {
+  return `${value.toFixed(1).replace("-", "−")} m`;
+}
+
 function span(seconds) {
   return seconds >= 172800 ? `${(seconds / 86400).toFixed(1)} d` : seconds >= 5400 ? `${(seconds / 3600).toFixed(1)} h` : `${(seconds / 60).toFixed(0)} min`;
 }
@@ -186,9 +190,9 @@ function valueOf(title, name) {
 
 function showPower() {
   const battery = valueOf("Power", "out of the battery");
-  const flow = battery === null ? "" : battery < -0.5 ? `, charging with ${digits(-battery)} W` : battery > 0.5 ? `, giving ${digits(battery)} W` : ", at rest";
-  set("power", `Array ${digits(valueOf("Power", "array"))} W; loads ${digits(valueOf("Loads", "loads"))} W; `
-    + `battery ${digits(valueOf("State", "state of charge"))} %, ${digits(valueOf("Battery", "voltage"))} V${flow}`);
+  const flow = battery === null ? "" : battery < -0.5 ? `, takes ${digits(-battery)} W` : battery > 0.5 ? `, gives ${digits(battery)} W` : ", at rest";
+  set("power", `Array ${digits(valueOf("Power", "array"))} W, loads ${digits(valueOf("Loads", "loads"))} W, `
+    + `battery ${digits(valueOf("State", "state of charge"))} %${flow}`);
 }
 
 function showDeposit() {
@@ -282,7 +286,7 @@ function showUnit() {
   const unit = page.units[page.chosen];
   if (!unit) return;
   const word = WORDS[unit.level] ?? unit.level;
-  set("unit-title", `${page.chosen.replaceAll("_", " ")}, of ${unit.group}: ${word}${unit.message ? `, ${unit.message}` : ""}`);
+  set("unit-title", `${page.chosen.replaceAll("_", " ")}, of ${unit.group}: ${word}${unit.message && unit.message !== word ? `, ${unit.message}` : ""}`);
   const list = $("unit");
   for (const [key, value] of Object.entries(unit.values)) {
     let item = list.querySelector(`[data-key="${CSS.escape(key)}"]`);
@@ -319,10 +323,13 @@ function addEntries(entries) {
   const rows = entries.filter(wanted).slice(-MOST_ROWS).map((entry) => {
     const row = element("tr");
     const level = element("td"), what = element("td");
-    level.append(chip(entry.level));
-    what.append(element("span", entry.kind === "event" ? "" : `${entry.kind} `, "kind"),
+    const said = chip(entry.level);
+    if (entry.level === "ok") said.lastChild.className = "hidden";
+    level.append(said);
+    const kind = entry.kind === "event" ? "" : `${entry.kind} `;
+    what.append(element("span", `${entry.unit.replaceAll("_", " ")} · ${kind}`, "kind"),
       element("span", entry.name, "what"), ` ${entry.message}`);
-    row.append(element("td", clock(entry.time_s), "num"), level, element("td", entry.unit.replaceAll("_", " ")), what);
+    row.append(element("td", clock(entry.time_s), "num"), level, what);
     return row;
   });
   const before = $("log").scrollTop, high = body.offsetHeight;
