@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from lupex_nodes import located_yaml
 from lupex_nodes.bus.parameters import Refused
@@ -49,6 +56,12 @@ class FaultConditions(BaseModel):
     lit_above: float | None = Field(None, description="part of the Sun's disc in sight (0 to 1)")
     mode_of: str | None = Field(None, description="a unit, whose mode is told with mode")
     mode: str | None = Field(None, description="the mode in which that unit must be")
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _on(cls, value: Any) -> Any:
+        # YAML 1.1 reads the modes on and off as true and false
+        return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _something(self) -> FaultConditions:

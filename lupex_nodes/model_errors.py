@@ -46,7 +46,7 @@ def _sentence(item: Any, place: Place, model: type[BaseModel]) -> str:
         return f"is not known here: {suggestion(place[-1], inside.model_fields)}"
     if item["type"] == "missing":
         return f"is missing: give {_how(field)}"
-    if item["type"] == "value_error" and field is None:
+    if item["type"] == "value_error":
         return str(item["ctx"]["error"])
     return f"{item['input']!r} is refused: give {_how(field)}"
 
