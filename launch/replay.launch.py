@@ -1,26 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Play a bag with its clock, and show it in rviz with rviz:=true."""
+"""Play a bag with its clock, with rosbag2's player; show it in rviz with rviz:=true."""
 
 from __future__ import annotations
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, Shutdown
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage
 
+from lupex_nodes.launch_plan import REPLAY_ARGUMENTS, replay_command
 from lupex_nodes.share import PACKAGE, share_file
+
+
+def play(context: LaunchContext) -> list[ExecuteProcess]:
+    """Start the player that the arguments name."""
+    values = {each.name: context.launch_configurations[each.name] for each in REPLAY_ARGUMENTS}
+    program, *arguments = replay_command(values)
+    if program == "lupex":
+        # Not a Node: the command line of lupex takes no --ros-args.
+        program = ExecutableInPackage(package=PACKAGE, executable="lupex")
+    return [
+        ExecuteProcess(
+            cmd=[program, *arguments],
+            name="replay",
+            output="screen",
+            on_exit=Shutdown(reason="the bag has been played"),
+        )
+    ]
 
 
 def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
-            DeclareLaunchArgument("bag", description="the rosbag2 folder to play"),
-            DeclareLaunchArgument(
-                "rate",
-                default_value="1",
-                description="mission seconds per wall second, or max for as fast as it goes",
+            *(
+                DeclareLaunchArgument(
+                    each.name,
+                    default_value=each.default if each.name != "bag" else None,
+                    description=each.description,
+                    choices=list(each.choices) or None,
+                )
+                for each in REPLAY_ARGUMENTS
             ),
             DeclareLaunchArgument(
                 "rviz",
@@ -28,19 +49,7 @@ def generate_launch_description() -> LaunchDescription:
                 choices=["true", "false"],
                 description="show the bag in rviz",
             ),
-            ExecuteProcess(
-                # Not a Node: the command line of lupex takes no --ros-args.
-                cmd=[
-                    ExecutableInPackage(package=PACKAGE, executable="lupex"),
-                    "replay",
-                    LaunchConfiguration("bag"),
-                    "--rate",
-                    LaunchConfiguration("rate"),
-                ],
-                name="replay",
-                output="screen",
-                on_exit=Shutdown(reason="the bag has been played"),
-            ),
+            OpaqueFunction(function=play),
             Node(
                 package="rviz2",
                 executable="rviz2",

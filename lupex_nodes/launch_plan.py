@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +64,70 @@ ARGUMENTS = (
         ("debug", "info", "warn", "error", "fatal"),
     ),
 )
+#: Arguments of replay.launch.py; those of `ros2 bag play` and of `lupex replay` have these names.
+REPLAY_ARGUMENTS = (
+    LaunchArgument("bag", "", "the rosbag2 folder to play"),
+    LaunchArgument("rate", "1", "mission seconds per wall second; max needs player:=lupex"),
+    LaunchArgument("start", "0", "begin this many seconds after the bag's beginning"),
+    LaunchArgument("topics", "", "only these topics, with blanks between; empty: all"),
+    LaunchArgument("paused", "false", "begin paused", ("true", "false")),
+    LaunchArgument("loop", "false", "play again and again", ("true", "false")),
+    LaunchArgument(
+        "unit", "", "fly this unit again over what it heard and compare, instead of playing"
+    ),
+    LaunchArgument(
+        "player", "rosbag2",
+        "rosbag2: ros2 bag play, with its services; lupex: lupex replay, which also plays what "
+        "was latched before the start", ("rosbag2", "lupex"),
+    ),
+)
 _WORLD_ONLY = ("rate", "record", "profile")
+
+
+def replay_command(values: Mapping[str, str]) -> list[str]:
+    """Return the command line that plays a bag, `lupex` standing for itself.
+
+    Raises LaunchArgumentError, one sentence.
+    """
+    if not values["bag"]:
+        raise LaunchArgumentError("bag:= must name the folder of a bag")
+    if values["unit"]:
+        return ["lupex", "replay", values["bag"], "--unit", values["unit"]]
+    lupex = values["player"] == "lupex"
+    start_s = _number("start", values["start"])
+    if start_s < 0:
+        raise LaunchArgumentError(f"start:={values['start']} must not be below 0")
+    if values["rate"] != "max":
+        if _number("rate", values["rate"]) <= 0:
+            raise LaunchArgumentError(f"rate:={values['rate']} must be above 0")
+    elif not lupex:
+        raise LaunchArgumentError("rate:=max is not known to ros2 bag play: add player:=lupex")
+    if lupex:
+        command = ["lupex", "replay", values["bag"], "--rate", values["rate"]]
+        names = {"start": "--start", "paused": "--paused"}
+    else:
+        # rosbag2's /clock is off by default; 40 Hz is also that of `lupex replay`
+        command = ["ros2", "bag", "play", values["bag"], "--rate", values["rate"], "--clock", "40"]
+        names = {"start": "--start-offset", "paused": "--start-paused"}
+    if start_s:
+        command += [names["start"], values["start"]]
+    if values["paused"] == "true":
+        command.append(names["paused"])
+    if values["loop"] == "true":
+        command.append("--loop")
+    if values["topics"]:
+        command += ["--topics", *values["topics"].split()]
+    return command
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise LaunchArgumentError(f"{name}:={text} must be a number")
+    return number
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ from lupex_nodes.launch_plan import (
     CLOCK,
     PARTS,
     RECORDER,
+    REPLAY_ARGUMENTS,
     LaunchArgumentError,
     arguments_of,
     flown,
     plan,
+    replay_command,
     unit_processes,
     uses_sim_time,
 )
@@ -163,8 +165,39 @@ def test_arguments_are_described_and_their_defaults_can_be_flown(part):
     assert plan(SYSTEM, part or "world", defaults)
 
 
-def test_replay_calls_a_command_that_exists():
-    assert cli.parser().parse_args(["replay", "bag", "--rate", "max"]).bag == "bag"
+def replayed(**chosen: str) -> list[str]:
+    return replay_command({each.name: each.default for each in REPLAY_ARGUMENTS} | chosen)
+
+
+def test_replay_is_rosbag2s_player_with_a_clock():
+    assert replayed(bag="b") == ["ros2", "bag", "play", "b", "--rate", "1", "--clock", "40"]
+    command = replayed(bag="b", start="5", paused="true", loop="true", topics="/a /b")
+    assert command[8:] == [
+        "--start-offset", "5", "--start-paused", "--loop", "--topics", "/a", "/b",
+    ]
+
+
+def test_replay_by_lupex_calls_a_command_that_exists():
+    program, *arguments = replayed(
+        bag="b", player="lupex", rate="max", start="5", paused="true", loop="true", topics="/a /b"
+    )
+    found = cli.parser().parse_args(arguments)
+    assert (program, found.bag, found.start, found.paused) == ("lupex", "b", 5.0, True)
+    assert (found.loop, found.topics) == (True, ["/a", "/b"])
+    program, *arguments = replayed(bag="b", unit="imu")
+    assert (program, cli.parser().parse_args(arguments).unit) == ("lupex", "imu")
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [{"bag": ""}, {"rate": "0"}, {"rate": "max"}, {"rate": "fast"}, {"start": "-1"},
+     {"start": "nan"}],
+    ids=lambda chosen: ":=".join(*chosen.items()),
+)
+def test_a_replay_that_cannot_be_is_refused_in_one_sentence(chosen):
+    with pytest.raises(LaunchArgumentError, match=":=".join(*chosen.items())) as refused:
+        replayed(**{"bag": "b", **chosen})
+    assert "\n" not in str(refused.value)
 
 
 # --- with the real launch_ros, where ROS 2 is installed ------------------------------------
@@ -250,5 +283,7 @@ def test_replay_declares_its_arguments(launched):
         str(ROOT / "launch/replay.launch.py")
     )
     declared = description.get_launch_arguments()
-    assert {argument.name for argument in declared} == {"bag", "rate", "rviz"}
+    assert {argument.name for argument in declared} == {
+        "rviz", *(argument.name for argument in REPLAY_ARGUMENTS)
+    }
     assert all(argument.description for argument in declared)

@@ -179,14 +179,25 @@ def _add_bags(commands: argparse._SubParsersAction) -> None:
     recover.add_argument("--out", metavar="DIR", help="write there, leave the bag as it is")
     replay = _add(
         commands, "replay", "bags",
-        "play a bag onto the ROS 2 bus with its /clock; space or SIGUSR1 pauses",
+        "play a bag onto the ROS 2 bus with its /clock; space, SIGUSR1 or the service "
+        "/lupex_replay/pause pauses; with --unit, fly a unit again instead and exit 0 if it says "
+        "what was recorded, 1 if not, 2 if that cannot be done",
     )
     replay.add_argument("bag", metavar="BAG")
-    replay.add_argument("--rate", type=_rate, default=1.0, metavar="N|max",
+    replay.add_argument("--rate", type=lambda text: _rate(text) or 0.0, metavar="N|max",
                         help="bag time per wall time (default: 1)")
+    replay.add_argument("--start", type=_amount, metavar="S",
+                        help="begin this much after the bag's beginning; what was latched by then "
+                        "is played first")
     replay.add_argument("--topics", nargs="+", metavar="PATTERN",
                         help="only the topics that match a shell pattern")
     replay.add_argument("--paused", action="store_true", help="begin paused")
+    replay.add_argument("--loop", action="store_true", help="play again and again")
+    replay.add_argument("--unit", metavar="U",
+                        help="fly this unit (or U,V) again over what it heard, alone and in "
+                        "memory, and compare what it says")
+    replay.add_argument("--terrain", metavar="FILE",
+                        help="with --unit: the GeoTIFF that the flight was over")
 
 
 def _days(text: str) -> float:

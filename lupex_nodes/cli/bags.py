@@ -48,8 +48,27 @@ def recover(options: argparse.Namespace) -> int:
     return COMPLETE
 
 
+def _replay_unit(options: argparse.Namespace) -> int:
+    """Fly one unit again over a bag, in memory, and say whether it is what was recorded."""
+    import tempfile
+
+    from lupex_nodes.cli.rerun import compare
+
+    of_players = ("rate", "start", "topics", "paused", "loop")
+    given = [name for name in of_players if getattr(options, name) not in (None, False)]
+    if given:
+        raise BadInput(
+            f"--{given[0]} cannot be given with --unit, which plays nothing: it compares as fast "
+            "as it goes, from the start of the flight"
+        )
+    with tempfile.TemporaryDirectory(prefix="lupex_replay_") as folder:
+        return compare(options.bag, options.unit.split(","), Path(folder), options.terrain)
+
+
 def replay(options: argparse.Namespace) -> int:
-    """Play a bag onto the ROS 2 bus."""
+    """Play a bag onto the ROS 2 bus, or compare a unit with its recording."""
+    if options.unit:
+        return _replay_unit(options)
     try:
         from lupex_nodes.recording import replay as player
     except ImportError as error:
@@ -57,7 +76,7 @@ def replay(options: argparse.Namespace) -> int:
             f"ROS 2 is not usable here ({error}): source a ROS 2 Jazzy workspace or install the "
             "wheels of requirements/"
         ) from None
-    pace = player.Pace(options.rate, options.paused)
+    pace = player.Pace(1.0 if options.rate is None else options.rate or None, options.paused)
     before = {
         number: signal.signal(number, action)
         for number, action in {
@@ -68,7 +87,8 @@ def replay(options: argparse.Namespace) -> int:
         with (
             open_bag(options.bag) as bag,
             player.replay_node() as node,
-            player.keys(lambda key: pace.toggle() if key == " " else None) as poll,
+            player.keys(lambda key: pace.toggle() if key == " " else None) as pressed,
+            player.pause_service(node, pace) as asked,
         ):
             playing = player.Player(node, bag, options.topics or ["*"])
             for sentence in playing.skipped:
@@ -77,7 +97,9 @@ def replay(options: argparse.Namespace) -> int:
                 print(f"nothing of {options.bag} can be played", file=sys.stderr)
                 return BAD_INPUT
             time.sleep(player.DISCOVERY_S)
-            playing.play(pace, poll)
+            playing.play(
+                pace, lambda: (pressed(), asked()), start_s=options.start or 0.0, loop=options.loop
+            )
     except BagError as error:
         raise BadInput(str(error)) from None
     finally:

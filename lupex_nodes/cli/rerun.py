@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lupex_nodes.cli import COMPLETE, ENDED_OTHERWISE, BadInput, inputs
@@ -25,6 +26,17 @@ def rerun(options: argparse.Namespace) -> int:
         raise BadInput(
             f"{given[0].replace('_', '-')} cannot be given with --from: it is the bag's"
         )
+    names = list(dict.fromkeys(options.units.split(",")))
+    folder = Path(options.out or Path("runs", "rerun-" + "-".join(names)))
+    code = compare(options.source, names, folder, options.terrain, options.overwrite)
+    print(f"results  {folder / 'bag'}")
+    return code
+
+
+def compare(
+    source: str, names: Sequence[str], folder: Path, terrain: str | None, overwrite: bool = False
+) -> int:
+    """Fly units again over a bag into a folder, and print how they compare; return the status."""
     try:
         from lupex_nodes.recording.rerun import RerunError
         from lupex_nodes.recording.rerun import rerun as fly_again
@@ -33,18 +45,16 @@ def rerun(options: argparse.Namespace) -> int:
             f"ROS 2 is not usable here ({error}): source a ROS 2 Jazzy workspace or install the "
             "wheels of requirements/"
         ) from None
-    names = list(dict.fromkeys(options.units.split(",")))
-    folder = Path(options.out or Path("runs", "rerun-" + "-".join(names)))
     if (folder / "bag").exists():
-        if not options.overwrite:
+        if not overwrite:
             raise BadInput(
                 f"{folder / 'bag'} is there already: name another folder with --out, or add "
                 "--overwrite"
             )
         shutil.rmtree(folder / "bag")
-    terrain = str(Path(options.terrain).absolute()) if options.terrain else ""
+    heights = str(Path(terrain).absolute()) if terrain else ""
     try:
-        found = fly_again(options.source, names, folder, inputs.system(), terrain=terrain)
+        found = fly_again(source, names, folder, inputs.system(), terrain=heights)
     except (BagError, RerunError) as error:
         raise BadInput(str(error)) from None
     except RecordingError as error:
@@ -53,5 +63,4 @@ def rerun(options: argparse.Namespace) -> int:
     for each in found:
         said = f"differs first on {each.difference}" if each.difference else "as recorded"
         print(f"{each.unit}: {each.messages} messages, {said}")
-    print(f"results  {folder / 'bag'}")
     return ENDED_OTHERWISE if any(each.difference for each in found) else COMPLETE

@@ -18,12 +18,14 @@ from typing import Any
 import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
+from std_srvs.srv import SetBool
 
-from lupex_nodes.recording.bag_reader import Bag, read_metadata
+from lupex_nodes.recording.bag_reader import Bag, BagError, BagMessage, read_metadata
 
 SECOND = 1_000_000_000
 CLOCK = "/clock"
@@ -55,7 +57,7 @@ class Pace:
         """End the replay; also a signal handler."""
         self.stopped = True
 
-    def until(self, bag_ns: int, poll: Callable[[], None]) -> Iterator[int]:
+    def until(self, bag_ns: int, poll: Callable[[], object]) -> Iterator[int]:
         """Wait for ``bag_ns`` and yield the bag time about every ``CLOCK_PERIOD_S`` until then."""
         while not self.stopped:
             poll()
@@ -87,7 +89,7 @@ class Player:
         self._publishers: dict[str, Any] = {}
         self.skipped = list(bag.skipped)
         self.played = 0
-        latched = _latched_topics(bag.path)
+        latched = self._latched = _latched_topics(bag.path)
         for topic in bag.topics.values():
             if topic.name == CLOCK or not any(fnmatchcase(topic.name, p) for p in patterns):
                 continue
@@ -113,10 +115,27 @@ class Player:
         """The topics that are played."""
         return list(self._publishers)
 
-    def play(self, pace: Pace, poll: Callable[[], None] = lambda: None) -> None:
-        """Play to the end, or until the pace is stopped; ``poll`` is called while waiting."""
+    def play(
+        self,
+        pace: Pace,
+        poll: Callable[[], object] = lambda: None,
+        *,
+        start_s: float = 0.0,
+        loop: bool = False,
+    ) -> None:
+        """Play to the end, or until the pace is stopped; ``poll`` is called while waiting.
+
+        Begins ``start_s`` after the bag's beginning, with the last message before it of each
+        latched topic. Raises BagError if there is nothing left to play then.
+        """
+        while True:
+            self._play_once(pace, poll, start_s)
+            if pace.stopped or not loop:
+                return
+
+    def _play_once(self, pace: Pace, poll: Callable[[], object], start_s: float) -> None:
         now_ns: int | None = None
-        for message in self._bag.messages(self._publishers):
+        for message in self._from(start_s):
             if message.log_time_ns != now_ns:
                 if now_ns is None:
                     pace.begin(message.log_time_ns)
@@ -131,6 +150,27 @@ class Player:
         for publisher in self._publishers.values():
             publisher.wait_for_all_acked(Duration(seconds=1))
 
+    def _from(self, start_s: float) -> Iterator[BagMessage]:
+        """Yield what is to be played, latched messages from before the start at the start."""
+        start_ns: int | None = None
+        begun = False
+        states: dict[str, BagMessage] = {}
+        for message in self._bag.messages(self._publishers):
+            if start_ns is None:
+                start_ns = message.log_time_ns + round(start_s * SECOND)
+            if message.log_time_ns >= start_ns:
+                if not begun:
+                    begun = True
+                    for state in states.values():
+                        yield state._replace(log_time_ns=message.log_time_ns)
+                yield message
+            elif message.topic in self._latched:
+                states[message.topic] = message
+        if not begun:
+            raise BagError(
+                f"{self._bag.path} has nothing to play after {start_s:g} s: begin earlier"
+            )
+
     def _tell(self, now_ns: int) -> None:
         seconds, nanoseconds = divmod(now_ns, SECOND)
         self._clock.publish(Clock(clock=Time(sec=seconds, nanosec=nanoseconds)))
@@ -143,16 +183,18 @@ def message_class(type_name: str) -> type:
 
 
 def _latched_topics(path: Path) -> dict[str, int]:
-    """Return the depth of each topic that its publishers latched."""
+    """Return the depth of each topic that its publishers latched, as far as metadata.yaml tells."""
     information = read_metadata(path, []) if path.is_dir() else {}
+    lines = information.get("topics_with_message_count")
     found = {}
-    for line in information.get("topics_with_message_count", []):
-        topic = line["topic_metadata"]
-        profiles = topic.get("offered_qos_profiles")
-        if not isinstance(profiles, list) or not profiles:
-            continue
-        if all(each.get("durability") in ("transient_local", 1) for each in profiles):
-            found[topic["name"]] = max(1, *(int(each.get("depth", 1)) for each in profiles))
+    for line in lines if isinstance(lines, list) else ():
+        try:
+            topic = line["topic_metadata"]
+            profiles = topic["offered_qos_profiles"]
+            if profiles and all(each["durability"] in ("transient_local", 1) for each in profiles):
+                found[topic["name"]] = max(1, *(int(each.get("depth", 1)) for each in profiles))
+        except (TypeError, KeyError, AttributeError, ValueError):
+            continue  # another way to write QoS, or none
     return found
 
 
@@ -169,6 +211,25 @@ def replay_node() -> Iterator[Node]:
     finally:
         node.destroy_node()
         context.try_shutdown()
+
+
+@contextmanager
+def pause_service(node: Node, pace: Pace) -> Iterator[Callable[[], None]]:
+    """Offer ``~/pause`` (std_srvs/SetBool) and give a function that serves who asked."""
+
+    def serve(request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        pace.paused = request.data
+        response.success = True
+        response.message = "paused" if request.data else "playing"
+        return response
+
+    node.create_service(SetBool, "~/pause", serve)
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    try:
+        yield lambda: executor.spin_once(timeout_sec=0.0)
+    finally:
+        executor.shutdown()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -24,15 +25,17 @@ import yaml
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.serialization import deserialize_message
 
-from lupex_nodes.bus.commands import Call, Command, Stage
+from lupex_nodes.bus.commands import Call, Command, Stage, no_answer
 from lupex_nodes.bus.messages import values_of
 from lupex_nodes.bus.parameters import Refused
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.slot import COMMANDS, Emission, Slot
+from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.bus.ticks import TICK, Tick
 from lupex_nodes.recording.bag_reader import Bag, BagMessage, open_bag
 from lupex_nodes.recording.bag_writer import BagWriter
 from lupex_nodes.recording.cdr import to_cdr
+from lupex_nodes.recording.message_difference import first_difference
 from lupex_nodes.recording.recorder import absolute_name, type_name
 from lupex_nodes.system import SHARED_TOPICS, System, SystemFileError
 
@@ -77,6 +80,7 @@ class _Recording:
         default_factory=lambda: defaultdict(list)
     )
     names_callers: bool = True
+    types: dict[str, type] = field(default_factory=dict)
 
     def topic(self, message: BagMessage) -> str:
         """Return a message's topic as units name it."""
@@ -281,7 +285,8 @@ class _Rerun:
         reply = next((r for r in replies if r.time_ns > now and r.source in sources), None)
         if slot is not None:
             source = call.source if self._recording.names_callers else _SERVICE
-            call.reply(*slot.request(call.command, call.arguments, source))
+            answer = slot.request(call.command, call.arguments, source)
+            call.reply(*(answer or no_answer(call.unit)))
             self._called.append((call.unit, call.command))
         elif call.unit not in self._recording.system.places:
             call.reply(False, f"there is no unit {call.unit} on this bus")
@@ -293,6 +298,9 @@ class _Rerun:
 
     def _compare(self, now: int, said: list[Emission], recorded: list[Emission]) -> None:
         again, before = (_by_topic(each) for each in (said, recorded))
+        for emission in (*said, *recorded):
+            topic = absolute_name(emission.topic, self._recording.root)
+            self._recording.types[topic] = emission.message_type
         for emission in said:
             topic = absolute_name(emission.topic, self._recording.root)
             kind = type_name(emission.message_type)
@@ -305,10 +313,26 @@ class _Rerun:
                 continue
             new, old = again.get((unit, topic), []), before.get((unit, topic), [])
             if new != old:
-                change = "with other content" if len(new) == len(old) else (
-                    f"{len(new)} times instead of {len(old)}"
+                self._found[unit].difference = (
+                    f"{name} at {now / SECOND:.3f} s ({_utc(now)}): "
+                    f"{_change(self._recording.types[name], new, old)}"
                 )
-                self._found[unit].difference = f"{name} at {now} ns, {change}"
+
+
+def _change(kind: type, new: list[bytes], old: list[bytes]) -> str:
+    """Return in what the messages of one topic and tick differ."""
+    if len(new) != len(old):
+        return f"said {len(new)} times instead of {len(old)}"
+    found = (
+        first_difference(deserialize_message(now, kind), deserialize_message(before, kind))
+        for now, before in zip(new, old, strict=True)
+        if now != before
+    )
+    return next(found) or "other bytes of the same values"
+
+
+def _utc(time_ns: int) -> str:
+    return f"{datetime.fromtimestamp(time_ns // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _arguments(command: Command | None, text: str) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -20,7 +22,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Temperature
 from std_msgs.msg import Header
+from std_srvs.srv import SetBool
 
+from lupex_nodes.cli import BAD_INPUT, main
 from lupex_nodes.recording import replay
 from lupex_nodes.recording.bag_writer import BagWriter
 from lupex_nodes.recording.cdr import to_cdr
@@ -133,6 +137,89 @@ def test_sigusr1_pauses_and_sigterm_ends(bag: Path, seen: Seen) -> None:
     out, err = player.communicate(timeout=10)
     assert player.returncode == 1, err
     assert "messages played" in out
+
+
+def test_a_replay_begins_where_it_is_told_with_what_was_latched_by_then(
+    bag: Path, seen: Seen
+) -> None:
+    player = start(bag, "--rate", "2", "--start", "2.55")
+    spin(seen, lambda: 39.0 in seen.values)
+    out, err = player.communicate(timeout=20)
+    assert player.returncode == 0, err
+    assert seen.values == [float(step) for step in range(26, 40)]
+    assert seen.latched == [20.0, 30.0]
+    assert seen.times[0] == START_NS / 1e9 + 2.6
+
+
+def test_a_start_behind_the_end_is_a_sentence(bag: Path, ros_domain: int) -> None:
+    out, err = start(bag, "--start", "4").communicate(timeout=20)
+    assert "has nothing to play after 4 s: begin earlier" in err and "Traceback" not in err
+
+
+def test_a_loop_begins_again_until_it_is_ended(bag: Path, seen: Seen) -> None:
+    player = start(bag, "--rate", "20", "--loop")
+    spin(seen, lambda: len(seen.values) > 100)
+    player.send_signal(signal.SIGINT)
+    out, err = player.communicate(timeout=10)
+    assert player.returncode == 1, err
+    assert seen.values[:81] == [float(step % 40) for step in range(81)]
+    assert min(seen.times) == START_NS / 1e9 and sorted(seen.times) != seen.times
+
+
+def ask_pause(seen: Seen, paused: bool) -> str:
+    client = seen.create_client(SetBool, "/lupex_replay/pause")
+    assert client.wait_for_service(timeout_sec=10.0)
+    future = client.call_async(SetBool.Request(data=paused))
+    spin(seen, future.done)
+    return future.result().message
+
+
+def stands(seen: Seen) -> bool:
+    """Whether nothing more comes in half a second, in which five messages would have."""
+    spin(seen, lambda: False, 0.3)
+    before = len(seen.values)
+    spin(seen, lambda: False, 0.5)
+    return len(seen.values) == before
+
+
+def test_a_service_pauses_and_goes_on(bag: Path, seen: Seen) -> None:
+    player = start(bag, "--paused")
+    assert ask_pause(seen, True) == "paused"
+    assert stands(seen) and seen.values == []
+    assert ask_pause(seen, False) == "playing"
+    spin(seen, lambda: len(seen.values) >= 5)
+    assert ask_pause(seen, True) == "paused"
+    assert stands(seen) and 5 <= len(seen.values) < 40
+    ask_pause(seen, False)
+    _, err = player.communicate(timeout=20)
+    assert player.returncode == 0, err
+
+
+def test_the_space_key_pauses_and_goes_on(bag: Path, seen: Seen) -> None:
+    ours, terminal = pty.openpty()
+    player = subprocess.Popen(
+        [sys.executable, "-m", "lupex_nodes", "replay", str(bag), "--paused"],
+        stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(terminal)
+    spin(seen, lambda: seen.count_publishers("/a") > 0)
+    assert stands(seen) and seen.values == []
+    os.write(ours, b" ")
+    spin(seen, lambda: len(seen.values) >= 3)
+    os.write(ours, b" ")
+    assert stands(seen) and 3 <= len(seen.values) < 40
+    os.write(ours, b" ")
+    _, err = player.communicate(timeout=20)
+    os.close(ours)
+    assert player.returncode == 0, err
+
+
+@pytest.mark.parametrize("given", [["--loop"], ["--rate", "2"], ["--start", "3"], ["--paused"]])
+def test_a_unit_is_compared_and_not_played(
+    bag: Path, given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(bag), "--unit", "imu", *given]) == BAD_INPUT
+    assert "cannot be given with --unit" in capsys.readouterr().err
 
 
 def test_a_bag_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_a_changed_unit_shows_in_what_it_differs(
     arguments = ["run", "--units", "imu,power", "--from", str(flown), "--out", str(tmp_path)]
     assert main(arguments) == ENDED_OTHERWISE
     imu, power, _ = capsys.readouterr().out.splitlines()
-    assert "differs first on /" in imu and "with other content" in imu
+    assert "differs first on /" in imu and " instead of " in imu
     assert power.endswith("messages, as recorded")
 
 
@@ -112,7 +113,7 @@ def test_a_unit_that_says_less_differs(
 ) -> None:
     monkeypatch.setattr(NeutronSpectrometer, "step", lambda unit, now: None)
     (found,) = rerun(flown / "bag", ["neutron_spectrometer"], tmp_path, SYSTEM)
-    assert "times instead of" in found.difference
+    assert "said 0 times instead of" in found.difference
 
 
 def test_the_command_line_flies_again_and_keeps_what_is_there(
@@ -124,6 +125,30 @@ def test_the_command_line_flies_again_and_keeps_what_is_there(
     assert main(arguments) == BAD_INPUT
     assert "is there already" in capsys.readouterr().err
     assert main([*arguments, "--overwrite"]) == COMPLETE
+
+
+def test_replay_compares_a_unit_and_says_topic_time_and_field(
+    flown: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(flown.rglob("*"))
+    assert main(["replay", str(flown), "--unit", "imu"]) == COMPLETE
+    assert capsys.readouterr().out.endswith("messages, as recorded\n")
+    step = InertialUnit.step
+
+    def later(unit: InertialUnit, now: int) -> int | None:
+        if unit.context.activation == 2:
+            unit.rng.random()
+        return step(unit, now)
+
+    monkeypatch.setattr(InertialUnit, "step", later)
+    assert main(["replay", str(flown), "--unit", "imu"]) == ENDED_OTHERWISE
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"imu: \d+ messages, differs first on /[\w/]+ at \d+\.\d{3} s "
+        r"\(2028-10-04T00:0\d:\d\dZ\): [\w.\[\] ]+ is \S+ instead of \S+",
+        line,
+    ), line
+    assert sorted(flown.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
