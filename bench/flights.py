@@ -54,7 +54,7 @@ def share_of_core(wall_s: float) -> float:
             *("--composition", "unit", "--rate", "1", "--out", folder),
         ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        time.sleep(20.0)  # eleven interpreters start on two cores
+        time.sleep(20.0)  # an interpreter a unit starts on two cores
         first, began = _cpu_s(process.pid), time.monotonic()
         time.sleep(wall_s)
         used = (_cpu_s(process.pid) - first) / (time.monotonic() - began)
