@@ -17,6 +17,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, ScalarFormat
 from numpy.typing import NDArray
 
 from lupex_nodes.analysis.findings import Finding
+from lupex_nodes.analysis.repeatable_layout import RepeatableLayout
 from lupex_nodes.analysis.summary import (
     BATTERY,
     DEPOSIT,
@@ -518,6 +519,7 @@ def sampled(count: int, most: int) -> NDArray[np.intp]:
 def svg(figure: Figure) -> str:
     """Return a figure as SVG for the page; the same figure gives the same text."""
     text = StringIO()
+    figure.set_layout_engine(RepeatableLayout())
     figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]

@@ -42,7 +42,7 @@ LOG_ERROR = 40
 # a relay's copies of what other units sent, say nothing of their own.
 OCCURRENCE_TOPICS = {"events", "commands", "faults"}
 # Batches of this size are long enough for columns, and a few of them fit into memory.
-_MOST_HELD_BYTES = 16_000_000
+_MOST_HELD_BYTES = 6_000_000
 
 
 class Series(NamedTuple):

@@ -7,11 +7,13 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from mission_bag import DIAGNOSTIC, START_NS, status_cdr
 
 from lupex_nodes.analysis import Analysis
-from lupex_nodes.analysis.plots import command_spans
+from lupex_nodes.analysis.plots import command_spans, svg
 from lupex_nodes.analysis.report import write_report
 from lupex_nodes.recording.bag_writer import BagWriter
 
@@ -87,6 +89,19 @@ def test_run_facts_win_and_text_is_escaped(tmp_path: Path) -> None:
     assert "<strong>interrupted</strong>, the operator stopped it" in page
     assert "<script>" not in page and "&lt;b&gt;a&amp;b&lt;/b&gt;" in page
     assert headings(page) == ["Findings", "Events and commands", "Bus"]
+
+
+def test_places_in_a_figure_are_the_same_each_time() -> None:
+    figure = Figure(layout="constrained")
+    for axes in figure.subplots(3, 1, sharex=True):
+        axes.plot([0.0, 1.0], [0.0, 3.0])
+        axes.set_ylabel("two\nlines")
+    svg(figure)
+    places = np.array([axes.get_position(original=True).bounds for axes in figure.axes])
+    assert np.ptp(places[:, 1]) > 0.5
+    # the solver leaves the sixteenth digit to chance, and names in the SVG are made of all digits
+    corners = np.array([axes.get_position(original=True).get_points() for axes in figure.axes])
+    assert np.allclose(corners, np.round(corners, 9), rtol=0.0, atol=1e-15)
 
 
 def test_commands_run_from_their_first_to_their_last_report(
