@@ -61,7 +61,7 @@ class FaultConditions(BaseModel):
     @classmethod
     def _on(cls, value: Any) -> Any:
         # YAML 1.1 reads the modes on and off as true and false
-        return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+        return ("off", "on")[value] if isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _something(self) -> FaultConditions:

@@ -290,10 +290,14 @@ _READERS: dict[str, Callable[[Support, dict[str, Any]], Act]] = {
 }
 
 
+def _word(key: str, value: Any) -> Any:
+    """Return ``off`` for what YAML 1.1 made of ``kind: off``."""
+    return "off" if key == "kind" and value is False else value
+
+
 def _pop(settings: dict[str, Any], key: str, known: Any, what: str) -> str:
     value = settings.pop(key, None)
-    # YAML 1.1 reads a bare off as false
-    value = "off" if value is False else value
+    value = _word(key, value)
     if value not in known:
         raise Refused(f"{value!r} is no {what}: {key} is one of {', '.join(known)}")
     return value
@@ -311,4 +315,5 @@ def _build(model: type[Parameters], settings: Mapping[str, Any]) -> Any:
 
 def written(name: str, value: Any) -> str:
     """Write a setting as the command ``inject`` takes it."""
+    value = _word(name, value)
     return f"{name}={str(value).lower() if isinstance(value, bool) else value}"
