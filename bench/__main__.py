@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from bench.flights import fly, share_of_core
+from bench.recording import Recorded, record
 from bench.records import pack_and_view
 
 COMPOSITIONS = ("all", "vehicle", "unit")
@@ -43,6 +44,8 @@ def main() -> None:
     row("ros unit: share of a core at rate 1", share_of_core(30.0), "cores", "< 0.4")
     both, copy = pack_and_view()
     row("record of 100,000 x 4 float32 and back", both * 1e3, "ms", "< 2", both / copy)
+    for bus in ("memory", "ros"):
+        _recorder(row, record(bus))
     options.out.write_text(json.dumps({"cores": os.cpu_count(), "rows": rows}, indent=2) + "\n")
 
 
@@ -54,6 +57,15 @@ def _flight(row, name: str, flight, reference: float, target: str) -> None:
     hours = summary["mission_time_s"] / 3600.0
     row(f"{name}: CPU with start-up and report", flight.cpu_s / hours, "s per hour")
     row(f"{name}: resident memory of all processes", flight.resident_bytes / 1e6, "MB")
+
+
+def _recorder(row, flood: Recorded) -> None:
+    name = f"recorder, {flood.bus}: 20,000 small and 100 MB a second"
+    row(name, flood.factor, "x", ">= 1")
+    row(f"recorder, {flood.bus}: its process at that rate", flood.cores, "cores")
+    row(f"recorder, {flood.bus}: messages in the bag", flood.small + flood.large, "")
+    row(f"recorder, {flood.bus}: messages dropped", flood.dropped, "", "0")
+    row(f"recorder, {flood.bus}: size of the bag", flood.bag_mb, "MB")
 
 
 if __name__ == "__main__":
