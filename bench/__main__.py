@@ -6,8 +6,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 from pathlib import Path
 
+from bench.analysis import analysis_and_decoding, fly_housekeeping, write_small_messages
 from bench.flights import fly, share_of_core
 from bench.recording import Recorded, record
 from bench.records import pack_and_view
@@ -44,6 +46,15 @@ def main() -> None:
     row("ros unit: share of a core at rate 1", share_of_core(30.0), "cores", "< 0.4")
     both, copy = pack_and_view()
     row("record of 100,000 x 4 float32 and back", both * 1e3, "ms", "< 2", both / copy)
+    with tempfile.TemporaryDirectory() as folder:
+        small = write_small_messages(Path(folder) / "small")
+        flown = fly_housekeeping("sortie", Path(folder) / "sortie")
+        for name, bag in (("small messages", small), ("housekeeping of a sortie", flown)):
+            analysis, decoding = analysis_and_decoding(bag)
+            of_decoding = analysis.cpu_s / decoding.cpu_s
+            row(f"analysis, {name}: CPU to that of decoding", analysis.cpu_s, "s", "<= 3 x",
+                of_decoding)  # fmt: skip
+            row(f"analysis, {name}: peak memory", analysis.resident_bytes / 1e6, "MB", "< 500")
     for bus in ("memory", "ros"):
         _recorder(row, record(bus))
     options.out.write_text(json.dumps({"cores": os.cpu_count(), "rows": rows}, indent=2) + "\n")

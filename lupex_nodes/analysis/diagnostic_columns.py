@@ -69,8 +69,8 @@ class DiagnosticBatch:
 
         Only where `whole` is true throughout afterwards is everything in the groups.
         """
-        plain = self._words[np.where(self.whole, self._begin // 4, 0)].astype("<u4")
-        self.whole &= plain.view(np.uint8).reshape(-1, 4)[:, :2].tobytes() == PLAIN * len(plain)
+        first = self._words[np.where(self.whole, self._begin // 4, 0)]
+        self.whole &= (first & 0xFFFF) == int.from_bytes(PLAIN, "little")
         if not self.whole.all():
             return {}
         everyone = np.arange(len(self._begin))
@@ -181,7 +181,10 @@ class DiagnosticBatch:
         word = (at + 3) // 4
         size = self._words[word].astype(np.intp)
         begin = 4 * word + 4
-        return (begin, size), self._checked(message, begin + size, size > 0)
+        fits = (size > 0) & (begin + size <= self._end[message])
+        # a size that is wrong must not be read by
+        size = np.where(fits, size, 1)
+        return (begin, size), self._checked(message, begin + size, fits)
 
     def _counted(self, message: Index, at: Index) -> tuple[Index, Index]:
         """Return where sequences begin, and how many elements they have."""
