@@ -38,8 +38,10 @@ class Monitor:
 
     def judged_since(self, now: int, seen: Telemetry) -> int | None:
         """Return since when (ns) the row may be judged, None when it may not be now."""
-        # what has no channel of its own shares this unit's
-        powered = seen.powered_since.get(self.unit, seen.start)
+        # what has no channel of its own is known from its first heartbeat on
+        powered = seen.powered_since.get(
+            self.unit, seen.start if self.unit in seen.beats else None
+        )
         awake = seen.conditions["awake"]
         if powered is None or awake is None:
             return None

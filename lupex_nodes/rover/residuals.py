@@ -16,7 +16,7 @@ from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.models.battery import FREEZING_K, Battery, capacity_factor
 from lupex_nodes.models.crawler_kinematics import CrawlerLayout
 from lupex_nodes.models.neutron import NeutronPrior
-from lupex_nodes.models.solar_array import STEFAN_BOLTZMANN_W_M2_K4, SolarArray
+from lupex_nodes.models.solar_array import SolarArray
 from lupex_nodes.models.terramechanics import MOON_GRAVITY_M_S2
 from lupex_nodes.rover.attitude import tilt_of, yaw_of
 from lupex_nodes.rover.records import CURRENTS
@@ -250,23 +250,6 @@ class HeatPipe(Residual):
             self.value = min(heat.box_k - 283.15, 0.0)
         else:
             self.value = max(heat.box_k - 293.15, 0.0)
-
-
-class RadiatorOutput(Residual):
-    """Heat that reaches the radiator over what a clean one would radiate: 1 in a steady state."""
-
-    topics = (_HEAT, _BUS)
-
-    def update(self, now: int, seen: Telemetry) -> None:
-        """Compare the flow through the open heat pipe with the radiator's temperature."""
-        heat, bus = seen.row(_HEAT), seen.row(_BUS)
-        if heat is None or bus is None or heat.radiator_k < 200.0:
-            self.value = None
-            return
-        carried_w_k = 20.0 if heat.heat_pipe_on else 0.02
-        carried_w = carried_w_k * (heat.box_k - heat.radiator_k) + bus.converter_w
-        radiated_w = 0.7 * 0.85 * STEFAN_BOLTZMANN_W_M2_K4 * heat.radiator_k**4
-        self.value = carried_w / radiated_w
 
 
 class TemperatureStep(Residual):
@@ -892,7 +875,6 @@ RESIDUALS: Mapping[str, type[Residual]] = {
     "energy_books_fraction": EnergyBooks,
     "heater_duty_w": HeaterDuty,
     "heat_pipe_k": HeatPipe,
-    "radiator_output_ratio": RadiatorOutput,
     "gyro_bias_deg_h": GyroBias,
     "gyro_noise_ratio": GyroNoise,
     "star_jump_deg": StarJump,

@@ -13,9 +13,8 @@ from lupex_nodes.bus.messages import values_of
 from lupex_nodes.bus.ports import InPort
 from lupex_nodes.bus.records import RecordError, view
 from lupex_nodes.bus.stamps import SECOND, from_stamp
+from lupex_nodes.bus.unit_faults import tells_of_injection
 
-#: Whose events and commands are no evidence: it knows what is broken.
-FAULT_INJECTOR = "fault_injector"
 #: Who feeds whom.
 CHANNELS = ("rover/power/channels", "lander/lander_power/channels")
 _PERIODS = 3.0
@@ -116,7 +115,7 @@ class Telemetry:
             (status.hardware_id, status.name.rpartition(": ")[2], status.values)
             for message in events
             for status in message.status
-            if status.hardware_id != FAULT_INJECTOR and not self._own_doing(status)
+            if not tells_of_injection(status) and not self._own_doing(status)
         ]
         self._look_at_channels(now)
         self._look_at_conditions(now)
