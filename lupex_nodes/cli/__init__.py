@@ -142,6 +142,22 @@ def _add_looking(commands: argparse._SubParsersAction) -> None:
                        help="first day of the light drawn (default: the scenario's start)")
     chart.add_argument("--days", type=_days, metavar="N",
                        help="days of light drawn (default: a lunar day, 29.53)")
+    flights = _add(
+        commands, "campaign", "campaign",
+        "fly faults and nominal days in parallel and score how the faults were found; goes on "
+        "where it was ended; exit 0 all targets met, 1 not, 2 bad input",
+    )
+    flights.add_argument("file", metavar="FILE", help="what is flown, such as "
+                         "config/campaigns/single_faults.yaml")
+    flights.add_argument("--out", metavar="DIR", help="where the results go, and are looked for "
+                         "(default: runs/NAME)")
+    flights.add_argument("--seeds", type=_seeds, metavar="A,B", help="instead of the file's")
+    flights.add_argument("--only", default="*", metavar="PATTERN",
+                         help="flights whose name, FAULT-SEED, matches a shell pattern")
+    flights.add_argument("--processes", type=_number, metavar="N",
+                         help="flights at a time (default: one a core)")
+    flights.add_argument("--keep-bags", action="store_true",
+                         help="keep the bags of all flights, not only of those with a fault missed")
     live = _add(
         commands, "live", "live",
         "show a system that runs on ROS 2 on a page of this computer, until Ctrl-C",
@@ -209,6 +225,21 @@ def _days(text: str) -> float:
     if not 1.0 <= days <= 400.0:
         raise argparse.ArgumentTypeError(f"{text!r} days: give a number from 1 to 400")
     return days
+
+
+def _seeds(text: str) -> list[int]:
+    """Read seeds with commas between them."""
+    parts = text.split(",")
+    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
+        raise argparse.ArgumentTypeError(f"{text!r}: give different whole numbers, such as 1,2,3")
+    return [int(part) for part in parts]
+
+
+def _number(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of at least 1")
+    return int(text)
 
 
 def _amount(text: str) -> float:
