@@ -70,9 +70,9 @@ def run(options: argparse.Namespace) -> int:
         if page:
             page.end(facts.outcome, facts.cause, said)
             if options.live_stay and facts.outcome != flight.INTERRUPTED:
-                print("live     the page stays until Ctrl-C", flush=True)
                 told = threading.Event()
                 with _signals(lambda _: told.set()):
+                    print("live     the page stays until Ctrl-C", flush=True)
                     told.wait()
     # a run that ended because it was told to has done as told
     return COMPLETE if facts.outcome in (flight.COMPLETE, flight.INTERRUPTED) else ENDED_OTHERWISE

@@ -45,6 +45,8 @@ LOG_ENTRIES = 400
 _MOST_PATH_POINTS = 200
 #: What the rate is measured over, wall time.
 _RATE_S, _RATE_MARKS = 0.5, 8
+#: Ticks are a minute apart at most; farther ahead is another clock.
+_LEAP = 86400 * SECOND
 #: A unit is silent when it missed this many heartbeats.
 _MISSED = 3
 _COLOUR_NAMES = {
@@ -154,16 +156,14 @@ class LiveView:
         handler = self._handlers.get(emission.topic)
         if handler is not None:
             with self._lock:
-                if now < self._now:
-                    self._went_back(now)
+                self._follow(now)
                 handler(now, emission)
 
     def tick(self, now: int) -> None:
         """Note the time."""
         wall = time.monotonic()
         with self._lock:
-            if now < self._now:
-                self._went_back(now)
+            self._follow(now)
             if self._start is None:
                 self._start = now
             self._now = now
@@ -178,10 +178,11 @@ class LiveView:
             self.version += 1
             self.ended = True
 
-    def _went_back(self, now: int) -> None:
-        """Begin anew: what was seen belongs to another time."""
-        self._start_over()
-        self._now = now
+    def _follow(self, now: int) -> None:
+        """Begin anew when the clock leaps: what was seen belongs to another time."""
+        if not self._now <= now <= self._now + _LEAP:
+            self._start_over()
+            self._now = now
 
     def _time_s(self, now: int) -> float:
         if self._start is None or now < self._start:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -22,13 +23,15 @@ from rosgraph_msgs.msg import Clock as ClockMessage
 from lupex_nodes.bus.observers import Observer
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.ros import spinning, transport
-from lupex_nodes.bus.ros.interfaces import qos_profile, ros_name
+from lupex_nodes.bus.ros.interfaces import READER_DEPTH, qos_profile, ros_name
 from lupex_nodes.bus.ros.observing import RawEmission, Watched, watched_topics
 from lupex_nodes.bus.ros.spinning import guarded
 from lupex_nodes.bus.stamps import from_stamp
 from lupex_nodes.system import System
 
 _WALL_PERIOD_S = 0.5
+#: Who has not heard a clock for so long takes it that there is none.
+_CLOCK_WAIT_S = 3.0
 
 
 class Watching(Observer, Protocol):
@@ -46,6 +49,9 @@ class Watcher(Node):
         super().__init__(f"live_{os.getpid()}", namespace=ros_name(root, "bus"))
         self._observer = observer
         self._now = 0
+        # what comes before it is known which time it is, such as all that is latched
+        self._early: deque[RawEmission] = deque(maxlen=READER_DEPTH)
+        self._since = time.monotonic()
         found = watched_topics(system, lambda topic: topic in observer.topics)
         # what no unit of this system publishes, somebody else may
         for topic in observer.topics:
@@ -69,19 +75,31 @@ class Watcher(Node):
         source = watched.publishers[0] if len(watched.publishers) == 1 else ""
 
         def receive(data: bytes) -> None:
-            emission = RawEmission(topic, watched.qos, watched.message_type, data, source)
-            now = self._now or time.time_ns()
-            self._observer.message(now, emission)  # type: ignore[arg-type]
+            self._early.append(
+                RawEmission(topic, watched.qos, watched.message_type, data, source)
+            )
+            if self._now:
+                self._show()
 
         return receive
 
+    def _show(self) -> None:
+        while self._early:
+            emission = self._early.popleft()
+            self._observer.message(self._now, emission)  # type: ignore[arg-type]
+
     def _on_clock(self, message: ClockMessage) -> None:
         self._wall.cancel()
-        self._now = from_stamp(message.clock)
-        self._observer.tick(self._now)
+        self._at(from_stamp(message.clock))
 
     def _on_wall(self) -> None:
-        self._observer.tick(time.time_ns())
+        if time.monotonic() - self._since > _CLOCK_WAIT_S:
+            self._at(time.time_ns())
+
+    def _at(self, now: int) -> None:
+        self._now = now
+        self._show()
+        self._observer.tick(now)
 
 
 def watch(system: System, root: str, observer: Watching) -> None:
