@@ -11,6 +11,7 @@ raises or a process is lost.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -32,6 +33,9 @@ FAULTS = "faults"
 LOSSES = (": UNIT_FAILED", ": MEMBER_LOST")
 #: What the interpreter adds to the bytes of a message: bytes object, time, tuple, place in line.
 OVERHEAD_BYTES = 160
+#: How much of the history is written at a tick; a message costs as much as so many bytes.
+SLICE_BYTES = 32_000_000
+SLICE_MESSAGE_BYTES = 2_000
 
 #: Tells an event: its id, level, sentence and values.
 Say = Callable[[str, bytes, str, dict[str, Any]], None]
@@ -91,6 +95,7 @@ class BlackBox:
         self._confirmed: set[str] = set()
         self._left_out: deque[tuple[int, int, str]] = deque()
         self._record: BagWriter | None = None
+        self._backlog: deque[tuple[int, int, Kept, bytes]] = deque()
         self._until_ns = 0
         self._causes: list[str] = []
         self._missing = ""
@@ -119,7 +124,7 @@ class BlackBox:
     def take(self, kept: Kept, data: bytes, now: int) -> None:
         """Keep a serialized message, and write it if a record is open."""
         if self._record is not None:
-            self._guarded(lambda record: record.write(kept.name, kept.type_name, data, now))
+            self._backlog.append((now, now, kept, data))
         if now < kept.left_out_until:
             return
         line = self._line
@@ -208,19 +213,26 @@ class BlackBox:
         except RecordingError as error:
             self._failed(error)
             return
-        self._guarded(lambda record: self._write_history(record, first_ns))
+        self._guarded(lambda record: self._begin_with_history(record, first_ns))
 
     # --- records -----------------------------------------------------------------------------
 
-    def _write_history(self, record: BagWriter, first_ns: int) -> None:
+    def _begin_with_history(self, record: BagWriter, first_ns: int) -> None:
         for kept in self._topics:
             record.topic(kept.name, kept.type_name, kept.qos)
         for kept in self._topics:
             if kept.before is not None:
                 published_ns, data = kept.before
-                record.write(kept.name, kept.type_name, data, first_ns, published_ns)
-        for time, kept, data in self._line:
-            record.write(kept.name, kept.type_name, data, time)
+                self._backlog.append((first_ns, published_ns, kept, data))
+        self._backlog.extend((time, time, kept, data) for time, kept, data in self._line)
+
+    def _write_backlog(self, record: BagWriter, slice_bytes: float = math.inf) -> None:
+        """Write what waits, or a slice of it."""
+        backlog = self._backlog
+        while backlog and slice_bytes > 0:
+            log_ns, published_ns, kept, data = backlog.popleft()
+            record.write(kept.name, kept.type_name, data, log_ns, published_ns)
+            slice_bytes -= len(data) + SLICE_MESSAGE_BYTES
 
     def _missing_since(self, first_ns: int, now: int) -> str:
         """Return which topics memory had no place for, and when."""
@@ -240,13 +252,15 @@ class BlackBox:
         }
 
     def tick(self, now: int) -> None:
-        """End the record when its time is over."""
+        """Write a slice of what waits, so that no tick lasts long; end the record in time."""
         record = self._record
         if record is None:
             return
         if now < self._until_ns:
+            self._guarded(lambda record: self._write_backlog(record, SLICE_BYTES))
             self._guarded(BagWriter.maybe_flush)
             return
+        self._guarded(self._write_backlog)
         self._guarded(BagWriter.close)
         if self._record is not None:
             self._say(
@@ -261,12 +275,14 @@ class BlackBox:
         """End the record that is open when the flight ends, wherever in its time that is."""
         if self._record is not None:
             self._record.custom_data = self._description()
+        self._guarded(self._write_backlog)
         self._guarded(BagWriter.close)
         self._over()
 
     def _over(self) -> None:
         self._record = None
         self._causes = []
+        self._backlog.clear()
 
     def _guarded(self, write: Callable[[BagWriter], None]) -> None:
         """Write to the open record; one that fails is given up and said so."""
@@ -276,6 +292,7 @@ class BlackBox:
             write(self._record)
         except RecordingError as error:
             record, self._record = self._record, None
+            self._backlog.clear()
             with suppress(RecordingError):
                 record.close()
             self._failed(error)

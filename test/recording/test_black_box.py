@@ -18,6 +18,7 @@ from lupex_nodes.bus.messages import ERROR, OK, WARN, status_message, values_of
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.slot import EVENTS, Emission
 from lupex_nodes.bus.stamps import SECOND
+from lupex_nodes.recording import black_box
 from lupex_nodes.recording.bag_reader import open_bag
 from lupex_nodes.recording.bag_writer import Split
 from lupex_nodes.recording.black_box import (
@@ -304,6 +305,29 @@ def test_what_python_holds_is_within_what_is_counted(tmp_path: Path) -> None:
     assert limit / 2 < kept.size <= limit
     assert held < kept.size * 1.1
     assert OVERHEAD_BYTES > 0
+
+
+def test_a_long_history_is_written_in_slices_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, _ = box(tmp_path, BlackBoxLimits(after_s=5.0))
+    topic = kept.keep("/t", STRING, "telemetry")
+    assert topic
+    for step in range(100):
+        kept.take(topic, string_cdr(str(step)), at(step / 10))
+    monkeypatch.setattr(black_box, "SLICE_BYTES", 20 * black_box.SLICE_MESSAGE_BYTES)
+    trigger(kept, at(10))
+    written = []
+    for step in range(100, 110):
+        kept.take(topic, string_cdr(str(step)), at(step / 10))
+        kept.tick(at(step / 10))
+        assert kept._record is not None
+        written.append(kept._record.message_count)
+    assert written[:3] == [20, 40, 60] and written[-1] == 110
+    kept.tick(at(20))
+    (record,) = tmp_path.iterdir()
+    with open_bag(record) as bag:
+        assert [bag.decode(m).data for m in bag.messages()] == [str(n) for n in range(110)]
 
 
 def test_a_superseded_latched_state_is_not_kept_twice(tmp_path: Path) -> None:
