@@ -18,7 +18,7 @@ class Place(NamedTuple):
     """How far a reader has read: ``generation`` changes when what was read is no longer so."""
 
     generation: int = -1
-    count: int = 0
+    read: int = 0
 
 
 class Histories:
@@ -62,7 +62,7 @@ class Histories:
         of the last time is told again: it was still being filled.
         """
         now = Place(self._generation, self._used)
-        first = max(0, place.count - 1) if place.generation == self._generation else 0
+        first = max(0, place.read - 1) if place.generation == self._generation else 0
         if first >= self._used:
             return now, None
         part = np.s_[:, first : self._used]
@@ -121,7 +121,7 @@ class Track:
         now = Place(self._generation, len(self._points))
         if now == place:
             return now, None
-        first = place.count if place.generation == self._generation else 0
+        first = place.read if place.generation == self._generation else 0
         return now, {"first": first, "points": self._points[first:]}
 
 
