@@ -17,7 +17,7 @@ from zlib import crc32
 
 import numpy as np
 
-from lupex_nodes.bus.commands import INJECTION, Command, CommandFailed
+from lupex_nodes.bus.commands import INJECTION, Command
 from lupex_nodes.bus.fault_acts import (
     Act,
     ClockAct,
@@ -126,6 +126,8 @@ class UnitFaults:
     #: until when, one for each injection that is allowed
     _armed: list[int] = field(default_factory=list)
     _active: dict[str, _Begun] = field(default_factory=dict)
+    #: accepted, and begun at the next tick
+    _coming: dict[str, Act] = field(default_factory=dict)
     _commands: dict[str, CommandAct] = field(default_factory=dict)
     _late: list[_Late] = field(default_factory=list)
     _memory: MemoryAct | None = None
@@ -148,7 +150,7 @@ class UnitFaults:
                     f"{self.slot.name} is not armed: send arm_injection first, at most "
                     f"{ARMED_FOR_S} s before"
                 )
-            self._read(arguments)
+            self._coming[arguments.fault] = self._read(arguments)
             self._armed.pop(0)
         elif name == "restore" and arguments.fault and arguments.fault not in self._active:
             known = ", ".join(self._active) or "none"
@@ -159,11 +161,7 @@ class UnitFaults:
         if name == "arm_injection":
             self._armed.append(now + ARMED_FOR_S * SECOND)
         elif name == "inject":
-            try:
-                act = self._read(arguments)
-            except Refused as reason:
-                raise CommandFailed(str(reason)) from None
-            self.begin(arguments.fault, act, now)
+            self.begin(arguments.fault, self._coming.pop(arguments.fault), now)
         else:
             for fault in self.active:
                 if arguments.fault in ("", fault):
@@ -171,7 +169,7 @@ class UnitFaults:
 
     def _read(self, arguments: Injection) -> Act:
         act = read_act(self.slot.place, arguments.act, arguments.values())
-        if arguments.fault in self._active:
+        if arguments.fault in self._active or arguments.fault in self._coming:
             raise Refused(f"{arguments.fault} is in {self.slot.name} already: restore it first")
         if act.where and (other := self._at(act.where)):
             raise Refused(
@@ -181,7 +179,8 @@ class UnitFaults:
 
     def _at(self, where: tuple[str, str]) -> str:
         """Return the fault in a place, empty if there is none."""
-        return next((name for name, each in self._active.items() if each.act.where == where), "")
+        acts = {name: each.act for name, each in self._active.items()} | self._coming
+        return next((name for name, act in acts.items() if act.where == where), "")
 
     # --- begin and end -----------------------------------------------------------------------
 

@@ -359,6 +359,19 @@ def test_injection_needs_arming_within_a_minute_and_restoring_does_not() -> None
     assert (flight.slot.counters.accepted, flight.slot.counters.rejected) == (0, 0)
 
 
+def test_of_two_faults_for_one_place_at_once_the_second_is_refused() -> None:
+    flight = Flight(stand_in(PLACES["imu"])).run(2)
+    for _ in range(2):
+        flight.command("arm_injection")
+    flight.run(1)
+    act = {"act": "clock", "settings": ["offset_s=1"]}
+    assert flight.command("inject", fault="one", **act)[0]
+    accepted, reason = flight.command("inject", fault="two", **act)
+    assert not accepted and "imu has the fault one in the same place" in reason
+    flight.run(1)
+    assert flight.slot.faults.active == ["one"]
+
+
 def test_a_fault_is_put_into_a_unit_that_is_off_or_failed() -> None:
     flight = Flight(stand_in(PLACES["ranging"])).run(2)
     flight.slot._power(False)
