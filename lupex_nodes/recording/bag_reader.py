@@ -392,8 +392,7 @@ class _IndexedFile:
             getattr(self._reader.storage, "chunks", ()), key=lambda c: c.chunk_start_offset
         )
         if chunks and all(a.message_end_time <= b.message_start_time for a, b in pairwise(chunks)):
-            places = [chunk.chunk_start_offset for chunk in chunks]
-            yield from _in_turn(self._path, places, {c.id: c for c in connections})
+            yield from _in_turn(self._path, chunks, {c.id: c for c in connections})
             return
         for connection, log_time_ns, data in self._reader.messages(connections):
             yield BagMessage(connection.topic, connection.msgtype, log_time_ns, bytes(data))
@@ -403,20 +402,21 @@ class _IndexedFile:
 
 
 def _in_turn(
-    path: Path, places: list[int], connections: dict[int, Connection]
+    path: Path, chunks: list[Any], connections: dict[int, Connection]
 ) -> Iterator[BagMessage]:
-    """Yield the messages of the chunks at `places` of an MCAP file, which follow in time.
+    """Yield the messages of an MCAP file whose chunks, as its index has them, follow in time.
 
     One after the other needs no merging, which costs more than all else of reading.
     """
     kinds = {key: (each.topic, each.msgtype) for key, each in connections.items()}
     with path.open("rb") as stream:
-        for place in places:
-            stream.seek(place + _RECORD.size)
+        for indexed in chunks:
+            stream.seek(indexed.chunk_start_offset + _RECORD.size)
             chunk = Chunk.read(ReadDataStream(stream))
-            records = get_chunk_data_stream(chunk, validate_crc=True)[0].read(
-                chunk.uncompressed_size
-            )
+            unpacked, size = get_chunk_data_stream(chunk, validate_crc=True)
+            if not size == chunk.uncompressed_size == indexed.uncompressed_size:
+                raise BagError("a chunk is not as large as it says")
+            records = unpacked.read(size)
             found = [
                 BagMessage(*kinds[channel], log_time_ns, data)
                 for channel, log_time_ns, data in _messages_of(records)
@@ -438,6 +438,8 @@ def _messages_of(records: bytes) -> Iterator[tuple[int, int, bytes]]:
                 raise BagError("a message is cut off by the end of its chunk")
             yield channel, log_time_ns, records[at + _MESSAGE.size : at + size]
         at += size
+    if at != end:
+        raise BagError("a record is cut off by the end of its chunk")
 
 
 class _ScannedFile:
