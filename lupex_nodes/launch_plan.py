@@ -42,6 +42,11 @@ ARGUMENTS = (
     LaunchArgument("seed", "", "seed of everything random; empty: the scenario's own"),
     LaunchArgument("record", "", "folder to record a bag into; empty: nothing is recorded"),
     LaunchArgument("profile", "all", "what is recorded, by the profiles of config/recording.yaml"),
+    LaunchArgument(
+        "black_box", "true",
+        "with record: keep the last minutes of everything and write them after a fault",
+        ("true", "false"),
+    ),
     LaunchArgument("faults", "", "file with faults to inject; empty: the scenario's own only"),
     LaunchArgument("params_file", "", "ROS 2 parameter file for all units; empty: their defaults"),
     LaunchArgument(
@@ -81,7 +86,7 @@ REPLAY_ARGUMENTS = (
         "was latched before the start", ("rosbag2", "lupex"),
     ),
 )
-_WORLD_ONLY = ("rate", "record", "profile")
+_WORLD_ONLY = ("rate", "record", "profile", "black_box")
 
 
 def replay_command(values: Mapping[str, str]) -> list[str]:
@@ -249,6 +254,8 @@ def plan(system: System, part: str, values: Mapping[str, str]) -> list[PlannedPr
     if values["record"]:
         members.append(RECORDER)
         chosen = _options(record=values["profile"], out=values["record"])
+        if values["black_box"] == "false":
+            chosen += ("--no-black-box",)
         planned.append(PlannedProcess(RECORDER, (RECORDER, *chosen, *common)))
     if clock_mode(values) == "lockstep":
         rate = "0" if values["rate"] == "max" else values["rate"]

@@ -103,6 +103,9 @@ def test_recorder_gets_profile_and_folder():
                     if each.name == RECORDER)
     assert (options(recorder).record, options(recorder).out) == ("black_box", "/bags")
     assert RECORDER not in {each.name for each in all_planned()}
+    assert not options(recorder).no_black_box
+    without = all_planned(record="/bags", black_box="false")
+    assert [options(each).no_black_box for each in without if each.name == RECORDER] == [True]
 
 
 @pytest.mark.parametrize(("rate", "taken"), [("max", 0.0), ("2.5", 2.5)])
