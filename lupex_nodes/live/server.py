@@ -82,9 +82,8 @@ class LiveServer:
             self._thread.join(_FAREWELL_S + 3.0)
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
 
     async def _serve(self) -> None:
         application = web.Application(middlewares=[_guard(self.port)])
@@ -102,6 +101,8 @@ class LiveServer:
         await self._closing.wait()
         if self._pages:
             await asyncio.wait(self._pages, timeout=_FAREWELL_S)
+        if self._picture:
+            self._picture.cancelled = True
         self._drawing.shutdown(wait=False, cancel_futures=True)
         await runner.cleanup()
 

@@ -32,14 +32,20 @@ class Ground(NamedTuple):
     half_m: float
 
 
+class Cancelled(Exception):
+    """Raised out of the drawing of a picture that nobody waits for any more."""
+
+
 class SitePicture:
     """The pictures of one ground, made when they are first asked for; not for two threads.
 
-    ``make`` gives the ground; it is called once.
+    ``make`` gives the ground; it is called once. Who sets ``cancelled``, from any thread, ends the
+    drawing of shadows, which would hold up the end of the process.
     """
 
     def __init__(self, make: Callable[[], Ground]) -> None:
         self._make = make
+        self.cancelled = False
 
     @cached_property
     def ground(self) -> Ground:
@@ -74,10 +80,14 @@ class SitePicture:
         try:
             return horizon_map(
                 site, (0.0, 0.0), half_m, 2.0 * half_m / _CELLS, (_EYE_HEIGHT_M,), _AZIMUTHS,
-                _GROWTH,
+                _GROWTH, self._go_on,
             )  # fmt: skip
         except ValueError:
             return None  # the square reaches out of what is known
+
+    def _go_on(self, part: float) -> None:
+        if self.cancelled:
+            raise Cancelled
 
     def shadow_png(self, azimuth_deg: float, elevation_deg: float) -> bytes | None:
         """Return what lies in shadow at the array's height: a PNG, the darker the less disc.

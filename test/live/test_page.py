@@ -65,8 +65,9 @@ def test_the_page_shows_the_flight_follows_it_and_keeps_its_end(tmp_path: Path) 
         await tab.until("map.relief !== null && map.shade !== null")
         await asyncio.to_thread(view.fly, 61, 75)
         await tab.until("document.getElementById('time').textContent === '00:01:14'")
-        await tab.run("location.reload()")
-        await tab.until("document.querySelectorAll('#panels canvas').length === 7")
+        await tab.run("window.before = true; location.reload()")
+        drawn = "document.querySelectorAll('#panels canvas').length === 7"
+        await tab.until(f"window.before === undefined && {drawn}")
         assert await tab.run("page.histories.count") == 75
         assert await tab.run("page.histories.signals.get('0')[1][0]") == 90
         view.end("complete", "", ["results  runs/x/report.html"])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -196,6 +197,29 @@ def test_the_ground_is_drawn_and_its_shadow_follows_the_sun() -> None:
         assert np.asarray(Image.open(BytesIO(lit)))[..., 3].max() == 0 < dark.max()
     finally:
         server.close()
+
+
+def test_the_end_does_not_wait_for_a_drawing(capfd: pytest.CaptureFixture[str]) -> None:
+    view = FedView()
+    view.fly(0, 1)
+    site = synthetic_site(4, 400.0, 2.0)
+    picture = SitePicture(lambda: Ground(site, 150.0))
+    server = LiveServer(view, picture)
+    page = threading.Thread(target=lambda: suppress_reset(server))
+    page.start()
+    while "ground" not in vars(picture):
+        time.sleep(0.01)
+    server.close()
+    page.join(10)
+    assert not server._thread.is_alive() and not page.is_alive()
+    server._drawing.shutdown(wait=True)
+    assert "_horizons" not in vars(picture)
+    assert capfd.readouterr().err == ""
+
+
+def suppress_reset(server: LiveServer) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        ask(server, "/shadow.png")
 
 
 def test_without_a_ground_there_is_none(served: tuple[FedView, LiveServer]) -> None:

@@ -80,10 +80,10 @@ class SiteMap {
     const all = [[0, 0], ...this.track, ...this.path, ...this.goals.map((goal) => goal.slice(1))];
     const xs = all.map((p) => p[0]), ys = all.map((p) => p[1]);
     const least = [Math.min(...xs), Math.min(...ys)], most = [Math.max(...xs), Math.max(...ys)];
-    const room = 40;
+    const room = 40, compass = 45;
     const scale = Math.min(
-      (width - 2 * room) / Math.max(10, most[0] - least[0]), (height - 2 * room) / Math.max(10, most[1] - least[1]));
-    const middle = [(least[0] + most[0]) / 2, (least[1] + most[1]) / 2];
+      (width - 2 * room - compass) / Math.max(10, most[0] - least[0]), (height - 2 * room) / Math.max(10, most[1] - least[1]));
+    const middle = [(least[0] + most[0] + compass / scale) / 2, (least[1] + most[1]) / 2];
     return { scale: Math.max(scale, 0.01), centre: this.follow && this.rover ? [this.rover.x_m, this.rover.y_m] : middle };
   }
 
