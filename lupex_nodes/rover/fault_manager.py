@@ -47,10 +47,12 @@ from lupex_nodes.world.records import LOAD
 
 _LOOK = 10 * SECOND
 _SWEEP = 5 * SECOND
+_SETTLE = 60 * SECOND
 _QUIET_AGAIN_S = 3600.0
 #: A safe rover that lives on its battery goes to sleep below this state of charge.
 _SLEEP_BELOW = 0.25
 _SLEEP_AFTER_S = 600.0
+_NOTHING_KEPT = {"attempts": 0, "out": False, "first": None, "muted_by": "", "healed_at": 0}
 #: The row that tells of solar particles; rows with `quiet` wait until it is over.
 _PARTICLES = "PARTICLE_EVENT"
 
@@ -63,14 +65,14 @@ class Watch:
         self.monitor = monitor(fault, residuals)
         self.up = seconds(fault.detection.persistence.up_s)
         self.down = seconds(fault.detection.persistence.down_s)
-        self.confirmed = False
-        self.first: int | None = None
+        self.first: int | None = kept["first"]
+        self.confirmed = self.first is not None
         self.since: int | None = None  # present while not confirmed, away while it is
-        self.muted_by = ""
+        self.muted_by: str = kept["muted_by"]
         self.respond_at: int | None = None
-        self.healed_at = 0
         self.looked_at = -1
-        #: How many attempts were made, and whether a sensor is left out; outlives the power.
+        #: Attempts made, whether a sensor is left out, since when the fault is confirmed and what
+        #: mutes it; outlives the power.
         self.kept = kept
 
     @property
@@ -199,7 +201,7 @@ class FaultManager(Unit):
         ]
         self._watches = {
             fault.id: Watch(
-                fault, self._residuals, kept.setdefault(fault.id, {"attempts": 0, "out": False})
+                fault, self._residuals, kept.setdefault(fault.id, dict(_NOTHING_KEPT))
             )
             for fault in table
         }
@@ -214,7 +216,7 @@ class FaultManager(Unit):
             found = [w for w in self._rows if topic in _topics_of(w.fault)]
             if found:
                 self._rows_of.append((source, found))
-        self._active: list[Watch] = []
+        self._active = [watch for watch in self._rows if watch.confirmed]
         self._swept = 0
         self._explained: dict[str, list[str]] = {}
         self._inhibited_by: dict[str, list[Watch]] = {}
@@ -285,6 +287,10 @@ class FaultManager(Unit):
         seen = self._seen
         if seen is None:
             seen = self._seen = Telemetry(self._sources, self.context.name, now)
+            for watch in self._active:
+                # confirmed before the power went: answered further if it is still there
+                if not watch.muted_by:
+                    watch.respond_at = now + _SETTLE + seconds(watch.fault.response.cooldown_s)
         particles = self._watches.get(_PARTICLES)
         quiet = particles is None or not (particles.confirmed or particles.pending)
         seen.condition("quiet", quiet, now)
@@ -351,7 +357,7 @@ class FaultManager(Unit):
     # --- faults ------------------------------------------------------------------------------
 
     def _confirm(self, now: int, watch: Watch) -> None:
-        if now - watch.healed_at > seconds(_QUIET_AGAIN_S) and not watch.kept["out"]:
+        if now - watch.kept["healed_at"] > seconds(_QUIET_AGAIN_S) and not watch.kept["out"]:
             watch.kept["attempts"] = 0
         watch.muted_by = next(
             (root for root in self._explained.get(watch.fault.id, ())
@@ -365,7 +371,7 @@ class FaultManager(Unit):
                 self._tell(now, symptom)
 
     def _heal(self, now: int, watch: Watch) -> None:
-        watch.healed_at, watch.respond_at, watch.muted_by = now, None, ""
+        watch.kept["healed_at"], watch.respond_at, watch.muted_by = now, None, ""
         self._tell(now, watch)
         if watch.kept["out"]:
             watch.kept["out"] = False
@@ -386,6 +392,8 @@ class FaultManager(Unit):
 
     def _tell(self, now: int, watch: Watch) -> None:
         fault, value = watch.fault, watch.monitor.value
+        watch.kept["first"] = watch.first if watch.confirmed else None
+        watch.kept["muted_by"] = watch.muted_by
         state = "confirmed" if watch.confirmed else "healed"
         level = OK if not watch.confirmed else ERROR if fault.severity == "error" else WARN
         ladder = fault.response.ladder

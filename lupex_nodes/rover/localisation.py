@@ -45,6 +45,7 @@ _SENSED_AFTER = 2 * SECOND
 #: Two samples of the parked gyros are 60 s apart; after a longer gap they were switched on anew.
 _GYROS_NEW_AFTER_S = 150.0
 _STOP_S = 60.0
+_FASTEST_M_S = 0.5
 #: In the order in which they count at one time: motion before what is measured after it.
 _SENSORS = ("imu", "joints", "star_tracker", "visual_odometry", "ranging", "map_fix")
 #: A turn about a point nearer than this is one on the spot.
@@ -294,6 +295,8 @@ class Localisation:
         if before is None or since is None or time <= since:
             return None
         steps = [b - a for a, b in zip(before, values[:4], strict=True)]
+        if max(map(abs, steps)) > _FASTEST_M_S * (time - since) / SECOND:
+            return None  # the drive was off and counts anew
         if any(sample.velocity[:4]):
             self.moved_at = time
         if not any(steps):

@@ -196,6 +196,7 @@ class Power(Unit):
         )
         self.mode = self._body["mode"]
         self._watchdog: Watchdog = memory.setdefault("watchdog", Watchdog())
+        self._watchdog.restarted()
         self._yaw_rad: float | None = None
         self._sunlight_w_m2 = _SOLAR_CONSTANT_W_M2
         self._array_w = self._load_w = 0.0

@@ -178,7 +178,7 @@ class EnergyBooks(Residual):
             e.array_energy_j - e.load_energy_j - e.converter_energy_j - e.resistive_energy_j
             - e.open_circuit_energy_j
         )  # fmt: skip
-        self.value = abs(left) / over if over > 1e5 else None
+        self.value = abs(left) / over if over > 1e3 else None
 
 
 class BatteryStuck(Residual):
@@ -555,7 +555,7 @@ class DriveImplausible(Residual):
         """Look at each field's range."""
         d = seen.row(_DRIVE)
         sound = (
-            -2.0 < d.slip < 1.5 and d.blocked <= 2 and 0.0 <= d.energy_j < 1e12
+            -50.0 < d.slip < 50.0 and d.blocked <= 2 and 0.0 <= d.energy_j < 1e12
             and 0.0 <= d.travel_m < 1e7
         )  # fmt: skip
         self.value = float(not sound)

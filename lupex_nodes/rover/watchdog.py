@@ -35,6 +35,11 @@ class Watchdog:
         self._on_at: int | None = None
         self._off_at = -1
         self._cycles: deque[int] = deque()
+        self._renew = False
+
+    def restarted(self) -> None:
+        """Begin the silence anew: what timed it was off, and strokes went unseen."""
+        self._renew = True
 
     @property
     def cycles(self) -> int:
@@ -67,6 +72,9 @@ class Watchdog:
         if stroke is not None and stroke > self._off_at:
             limit = stroke + seconds(timeout_s)
             self._limit = limit if self._limit is None else max(limit, self._limit)
+        if self._renew and self._limit is not None:
+            self._limit = now + seconds(timeout_s)
+        self._renew = False
         if self._limit is None or now < self._limit:
             return Deed.NOTHING
         while self._cycles and now - self._cycles[0] > _DAY:
