@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
 
@@ -84,7 +84,7 @@ class Run:
     at_s: float = 0.0
     detect_within_s: float | None = None
     duration_s: float | None = None
-    nature: tuple[str, ...] = ()
+    nature: list[str] = field(default_factory=list)
 
     def load(self, system: System) -> CheckedScenario:
         """Read and check what is flown; raise :class:`BadFile`."""
@@ -130,7 +130,7 @@ def read_campaign(path: Path, seeds: Sequence[int] | None = None) -> tuple[Campa
             scenario = paths["nominal", index]
             runs.append(Run(
                 f"nominal-{Path(scenario).stem}-{seed}", scenario, seed,
-                duration_s=nominal.duration_s, nature=tuple(nominal.nature),
+                duration_s=nominal.duration_s, nature=nominal.nature,
             ))  # fmt: skip
     return campaign, runs
 

@@ -25,7 +25,7 @@ from lupex_nodes.scenario import CheckedScenario
 from lupex_nodes.share import share_folder
 from lupex_nodes.world.records import VEHICLE
 
-#: A flight is over so long after all that is scored could have been said, if its plan is over too.
+#: A flight is over so long after its plan, or safe mode, and all that is scored could be said.
 _AFTER_S = 300.0
 #: Who has not moved within this time stands; it is how often a parked vehicle is looked at.
 _STANDS_S = 120.0
@@ -48,7 +48,7 @@ class Witness:
         self._start = start_ns
         self._run = run
         self._stop = stop
-        self._plan_over = False
+        self._over_s: float | None = None
         self._ways: list[tuple[float, float]] = []
 
     def message(self, now: int, emission: Emission) -> None:
@@ -68,10 +68,10 @@ class Witness:
 
     def tick(self, now: int) -> None:
         """End a flight in which nothing more can be learnt."""
-        if self.injected_s is None or not (self._plan_over or self.safe_s is not None):
+        if self.injected_s is None or self._over_s is None:
             return
-        looked_s = 2.0 * (self._run.detect_within_s or 0.0) + _AFTER_S
-        if (now - self._start) / SECOND > self.injected_s + looked_s:
+        looked_s = self.injected_s + 2.0 * (self._run.detect_within_s or 0.0)
+        if (now - self._start) / SECOND > max(looked_s, self._over_s) + _AFTER_S:
             self._stop.ask("nothing more can be learnt")
 
     def driven_at_end_m(self) -> float:
@@ -107,11 +107,11 @@ class Witness:
             elif event == "FAULT_REFUSED":
                 self.refused = f"{values['fault']} was refused by {values['unit']}"
         elif name in PLAN_ENDS:
-            self._plan_over = True
+            self._over_s = self._over_s or time_s
         elif event == "UNIT_FAILED":
             self.raised.append(unit)
         elif event == "SAFE_MODE":
-            self.safe_s = time_s
+            self.safe_s = self._over_s = time_s
         elif event == "TIPPED_OVER":
             self.tipped = True
         elif event == "BROWN_OUT" and self.brown_out_s is None:

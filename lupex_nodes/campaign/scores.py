@@ -2,9 +2,10 @@
 """How well faults were found: each flight judged from its result, and all of them together.
 
 On board is what the fault manager confirmed on `faults` and did not mute; on ground is what the
-analysis of the same flight's bag found. A fault is *detected* when something was said of it within
-the row's bound, *isolated* when the unit that is blamed first within twice the bound is the right
-one. A flight without faults counts what is said in it as false.
+analysis of the same flight's bag found by itself: what only repeats the fault manager's own words
+does not count. A fault is *detected* when something was said of it within the row's bound,
+*isolated* when the unit that is blamed first within twice the bound is the right one. A flight
+without faults counts what is said in it as false.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ LEAST_CHARGE = 0.05
 EARLIER_S = 61.0
 
 BOARD, GROUND = "board", "ground"
+_FAULT_MANAGER = "fault_manager"
 Result = Mapping[str, Any]
 
 
@@ -86,7 +88,7 @@ def _on_board(result: Result, injected_s: float, bound_s: float) -> _Said:
 
 def _on_ground(result: Result, injected_s: float, bound_s: float) -> _Said:
     since_s, until_s = injected_s - EARLIER_S, injected_s + 2.0 * bound_s
-    found = [each for each in result["findings"] if each["time_s"] >= since_s]
+    found = [each for each in _own(result) if each["time_s"] >= since_s]
     causes = result["causes"]
     ranked = found if causes is None else causes
     first = ranked[0] if ranked and since_s <= ranked[0]["time_s"] <= until_s else None
@@ -95,6 +97,12 @@ def _on_ground(result: Result, injected_s: float, bound_s: float) -> _Said:
         first["unit"] if first else "",
         "; ".join(f"{each['unit']} {each['kind']} {each['signal']}" for each in found[:3]),
     )
+
+
+def _own(result: Result) -> list[Mapping[str, Any]]:
+    """Return the findings of the analysis without what they repeat of the fault manager's words."""
+    repeats = {_FAULT_MANAGER} - {result["run"]["unit"]}
+    return [each for each in result["findings"] if each["unit"] not in repeats]
 
 
 def end(result: Result) -> str:
@@ -125,7 +133,7 @@ def end(result: Result) -> str:
 def false_ones(result: Result, side: str) -> list[str]:
     """Return what was wrongly said in a flight without faults."""
     if side == GROUND:
-        return [f"{each['unit']} {each['kind']} {each['signal']}" for each in result["findings"]]
+        return [f"{each['unit']} {each['kind']} {each['signal']}" for each in _own(result)]
     nature = result["run"]["nature"]
     return [
         each["id"] for each in result["board"]

@@ -152,10 +152,10 @@ def _end(process: BaseProcess) -> None:
 
 
 def _result(each: Flying, key: str, out: Path, hung: bool) -> Result:
-    """Return what a worker wrote, or write in its place how it ended."""
-    result = kept(out, each.run, key)
-    if result is not None:
-        return result
+    """Return what a worker wrote; if it wrote nothing, write in its place how it ended."""
+    written = kept(out, each.run, key)
+    if written is not None:
+        return written
     wall_s = round(time.monotonic() - each.since, 2)
     code = each.process.exitcode
     reason = f"not over after {wall_s:.0f} s of wall time" if hung else f"exit code {code}"
