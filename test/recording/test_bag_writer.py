@@ -85,7 +85,10 @@ def test_two_identical_runs_leave_identical_bytes_wherever_they_are(tmp_path: Pa
     assert b"elsewhere" not in (two / "bag_0.mcap").read_bytes()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2**62), st.text(max_size=30))))
 def test_what_is_written_is_what_rosbags_reads(tmp_path: Path, rows: list) -> None:
     folder = tmp_path / str(time.perf_counter_ns())
