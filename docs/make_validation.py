@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import platform
@@ -29,6 +30,7 @@ import scores
 from lupex_nodes.analysis.plots import POSSIBILITIES
 from lupex_nodes.analysis.summary import DEPOSIT, summary, truth
 from lupex_nodes.analysis.tables import Tables, read_tables
+from lupex_nodes.campaign import campaign_tables
 from lupex_nodes.flight import COMPLETE, fly_memory
 from lupex_nodes.recording.profiles import profile
 from lupex_nodes.scenario import load_scenario
@@ -39,6 +41,9 @@ FIRST_SEED = 5001
 #: Legs have their own: planning was tuned on some of those.
 FIRST_LEG_SEED = 6001
 COMMAND = "docs/make_validation.py"
+#: The faults take too long for this page: `make campaign` flies them and leaves their summary here.
+CAMPAIGN = Path(__file__).with_name("campaign.json")
+CAMPAIGN_COMMAND = "lupex campaign config/campaigns/single_faults.yaml"
 #: Half a step of the grid of possibilities: log10 of the content, and g/cm2 of cover.
 GRID = np.log10(200.0) / 99.0 / 2.0, 150.0 / 100.0 / 2.0
 
@@ -226,6 +231,28 @@ def flights_text(
     return "\n\n".join(parts)
 
 
+def campaign_text(path: Path = CAMPAIGN) -> str:
+    """Write the part of the faults from the summary that the campaign left."""
+    if not path.is_file():
+        return f"Not flown yet with what flies now: `{CAMPAIGN_COMMAND}`."
+    found = json.loads(path.read_text(encoding="utf-8"))
+    seeds = ", ".join(map(str, found["seeds"]))
+    parts = [
+        f"Made by `{CAMPAIGN_COMMAND}`: {found['flights']} flights, {found['mission_days']:.0f} "
+        f"mission days, seeds {seeds}, {found['wall_s_of_flights'] / 3600.0:.1f} h of wall time "
+        "of all flights together.",
+        table(campaign_tables.HEAD, campaign_tables.target_rows(found)),
+        table(campaign_tables.FAULT_HEAD, campaign_tables.fault_rows(found)),
+        table(campaign_tables.NOMINAL_HEAD, campaign_tables.nominal_rows(found)),
+    ]
+    wrong = [
+        f"{what}: {name}"
+        for what, key in (("ended otherwise", "ended_otherwise"), ("raised", "raised"))
+        for name in found[key]
+    ]
+    return "\n\n".join([*parts, *(["; ".join(wrong) + "."] if wrong else [])])
+
+
 def page(sections: dict[str, str]) -> str:
     """Write the whole page; `sections` are its tables by name."""
     text = (Path(__file__).parent / "validation.md.in").read_text(encoding="utf-8")
@@ -250,7 +277,7 @@ def main() -> None:
     parse.add_argument("--out", type=Path, default=Path(__file__).with_name("validation.md"))
     options = parse.parse_args()
     seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
-    sections = {"machine": machine()}
+    sections = {"machine": machine(), "campaign": campaign_text()}
     # A forked child would inherit the threads of numpy's libraries half-way.
     context = multiprocessing.get_context("spawn")
     for scenario, judge in (("sortie", sortie_table), ("sortie_blank", blank_table)):
