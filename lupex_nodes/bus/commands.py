@@ -119,6 +119,11 @@ class Call:
     reason: str = ""
     command_id: str = ""
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether the host gave up waiting for the reply."""
+        return self.done and (self.accepted, self.reason) == no_answer(self.unit)
+
     def reply(self, accepted: bool, text: str) -> None:
         """Take the reply: ``text`` is the command's id when accepted, else the reason."""
         self.done = True

@@ -46,7 +46,8 @@ class Detection(_Part):
     limit: a number out of bounds; residual: the same for a named comparison of two channels;
     frozen: samples that do not change; stale: stamps that are not of now; silence: no message (of
     `/diagnostics`: three periods without a heartbeat); event: an event was told; mode: the unit's
-    heartbeat tells one of these modes, or `failed`.
+    heartbeat tells one of these modes, or `raised`, which
+    is its code's.
     """
 
     kind: Literal["limit", "residual", "frozen", "stale", "silence", "event", "mode"]

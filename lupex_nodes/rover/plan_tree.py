@@ -16,9 +16,6 @@ from lupex_nodes.bus.stamps import SECOND, seconds
 from lupex_nodes.plan import Activity, target_of
 from lupex_nodes.plan_conditions import Conditions, Unmet
 
-#: A reply comes within two ticks of a second; later than this a command counts as unanswered.
-_REPLY_S = 4.0
-
 
 class Conductor(Protocol):
     """What an activity needs of the executive."""
@@ -62,14 +59,12 @@ class Carry(Behaviour):
         self.conductor = conductor
         self._call: Call | None = None
         self._begun = False
-        self._unanswered = False
         self._since = 0
 
     def initialise(self) -> None:
         """Start or start again."""
         self._begun = False
         self._call = None
-        self._unanswered = False
         self._since = self.conductor.now
 
     def update(self) -> Status:
@@ -107,6 +102,8 @@ class Carry(Behaviour):
             conductor.look_again(until)
             return Status.RUNNING
         if self._call.done and not self._call.accepted:
+            if self._call.unanswered:
+                conductor.command_unanswered(activity)
             return self._end(False, self._call.reason, "refused")
         ended = conductor.completion(self._call.command_id) if self._call.done else None
         if ended is not None:
@@ -119,9 +116,6 @@ class Carry(Behaviour):
                 return self._end(False, f"it did not end within {limit_s:g} s", "time")
             conductor.look_again(self._since + seconds(limit_s) + SECOND)
         if not self._call.done:
-            if self._spent_s() >= _REPLY_S and not self._unanswered:
-                self._unanswered = True
-                conductor.command_unanswered(activity)
             conductor.look_again(conductor.now + SECOND)
         return Status.RUNNING
 

@@ -57,7 +57,7 @@ class Source:
 
 
 class Heartbeat(NamedTuple):
-    """What a unit said of itself last; `mode` is `failed` when its code raised."""
+    """What a unit said of itself last; `mode` is `raised` when its code did."""
 
     time: int
     mode: str
@@ -132,9 +132,9 @@ class Telemetry:
 
     def _take_beat(self, time: int, status: Any) -> None:
         unit, values = status.hardware_id, status.values
-        failed = not values or values[0].key != "mode"
+        raised = not values or values[0].key != "mode"
         self.beats[unit] = Heartbeat(
-            time, "failed" if failed else values[0].value, values
+            time, "raised" if raised else values[0].value, values
         )
         if unit == self._me:
             if self._own_beat is not None and time > self._own_beat:

@@ -105,7 +105,7 @@ TRIALS: dict[str, Trial] = {
                                {"frozen_steering_encoder": "front_left"}, 300, deed="drive",
                                undo="back"),
     "MOBILITY_NOT_DRIVING": Trial("mobility", "port", {"output": JOINTS, "kind": "stuck"}, 200,
-                                  deed="drive", undo="hold"),
+                                  deed="drive", undo="back"),
     "MOBILITY_JOINTS_SILENT": port("mobility", JOINTS, "off", 220),
     "MOBILITY_JOINTS_FROZEN": port("mobility", JOINTS, "stuck", 60, True),
     "MOBILITY_CURRENTS_SILENT": port("mobility", "rover/mobility/currents", "off", 60, True),
@@ -137,7 +137,7 @@ TRIALS: dict[str, Trial] = {
     "RANGING_BIAS": physics("ranging", 150, bias_m=40.0),
     "RANGING_FROZEN": port("ranging", "rover/ranging/range", "stuck", 300),
     "RANGING_GAPS": port("ranging", "rover/ranging/range", "off", 260),
-    "MAP_FIX_WRONG": physics("localisation", 3600, mismatch_m=60.0),
+    "MAP_FIX_WRONG": Trial("localisation", "degradation", {"mismatch_m": 60.0}, 3600, undo="hop"),
     "NAVIGATION_ODOMETRY_SILENT": port("navigation", ODOMETRY, "off", 220),
     "NAVIGATION_ODOMETRY_SLOW": port("navigation", ODOMETRY, "slow", 60, True, one_of=30),
     "NAVIGATION_ODOMETRY_FROZEN": port("navigation", ODOMETRY, "stuck", 60, True),
@@ -248,6 +248,8 @@ class Flight(Bench):
             self.bus.request("navigation", "hold")
             self.run(60)
             self.bus.request("navigation", "go_to", **EAST)
+        elif what == "hop":
+            self.bus.request("navigation", "go_to", x_m=20.0, y_m=0.0, speed_m_s=0.08)
         elif what == "hold":
             self.bus.request("navigation", "hold")
         elif what == "reset":
@@ -293,6 +295,7 @@ def test_a_row_is_detected_answered_and_healed(row, tmp_path):
         flight.bus.slots[trial.unit].faults.end("trial", flight.bus.now)
     flight.do(trial.undo)
     if fault.latched:
+        flight.run(800)
         flight.bus.request("fault_manager", "clear", id=row)
     if trial.drives and flight.unit("navigation") and flight.unit("navigation").journey is None:
         flight.bus.request("navigation", "go_to", **EAST)
