@@ -464,8 +464,10 @@ class FramesLost(Residual):
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Count; towards the Sun and away from it shadows are hard to follow for sound cameras."""
-        odometry, sky = seen.row(_ODOMETRY), seen.row(_SKY)
-        if seen.conditions.get("lit") is None or odometry is None:
+        odometry, sky, bus = seen.row(_ODOMETRY), seen.row(_SKY), seen.row(_BUS)
+        lit = bus is not None and bus.array_limit_w > 0.85 * _FACING_W
+        if seen.conditions.get("lit") is None or odometry is None or not lit:
+            # where a strip of the array is dark the ground is as well
             self._valid.clear()
             self.value = None
             return

@@ -41,8 +41,8 @@ def switch(channel: str, on: bool, *, vital: bool = True, after_s: float = 0.0) 
 
 
 _STAND = (
-    Order("navigation", "hold", vital=False),
     Order("mobility", "stop", vital=False),
+    Order("navigation", "hold", vital=False),
 )
 
 

@@ -246,7 +246,7 @@ class Flight(Bench):
             self.bus.request("navigation", "go_to", x_m=15.0, y_m=40.0, speed_m_s=0.08)
         elif what == "back":
             self.bus.request("navigation", "hold")
-            self.run(60)
+            self.run(10)
             self.bus.request("navigation", "go_to", **EAST)
         elif what == "hop":
             self.bus.request("navigation", "go_to", x_m=20.0, y_m=0.0, speed_m_s=0.08)
