@@ -15,6 +15,14 @@ import yaml
 from numpy.typing import NDArray
 
 from lupex_nodes.analysis.energy import energy_books
+from lupex_nodes.analysis.evidence import evidence
+from lupex_nodes.analysis.expected_rates import (
+    SILENT_PERIODS,
+    latencies,
+    load_expected,
+    rates,
+    repeated,
+)
 from lupex_nodes.analysis.findings import SEVERITIES, Finding, in_order
 from lupex_nodes.analysis.limits import Limit, load_limits
 from lupex_nodes.analysis.power_supply import Installed, installed_units, powered_s, unit_of
@@ -22,22 +30,25 @@ from lupex_nodes.analysis.tables import DIAGNOSTIC_TYPE, ERROR, LOG_TYPE, Occurr
 
 Detector = Callable[[Tables], Iterable[Finding]]
 
-SILENT_PERIODS = 3.0
 # A topic counts as periodic if it has this many intervals and nine of ten are about the median.
 _LEAST_INTERVALS = 20
 _REGULAR = 1.5
 # So many regular intervals before a silence make it one.
 _STEADY_INTERVALS = 5
 _EDGE_S = 1e-6
+_ONE_OF_A_SIGNAL = ("rate", "latency", "frozen")
 
 
 def default_detectors() -> list[Detector]:
     """Return the detectors that run on every bag, with the package's configuration."""
-    units = installed_units()
+    units, expected = installed_units(), load_expected()
     return [
         partial(out_of_limits, limits=load_limits()),
         partial(heartbeats, units=units),
-        partial(gaps, units=units),
+        partial(rates, expected=expected, units=units),
+        partial(gaps, units=units, known=tuple(row.topic for row in expected if row.every_s)),
+        partial(latencies, expected=expected),
+        partial(repeated, expected=expected),
         losses,
         energy_books,
         events,
@@ -49,8 +60,15 @@ def default_detectors() -> list[Detector]:
 
 def find(tables: Tables, detectors: Sequence[Detector] | None = None) -> list[Finding]:
     """Run the detectors, the default ones if none are given; findings in order of first time."""
-    chosen = default_detectors() if detectors is None else detectors
-    return in_order(finding for detector in chosen for finding in detector(tables))
+    chosen, seen = default_detectors() if detectors is None else detectors, evidence(tables)
+    found = in_order(finding for detector in chosen for finding in detector(seen))
+    # Rows for several modes tell the same of one topic; its first is enough.
+    first: dict[tuple[str, ...], Finding] = {}
+    return [
+        f for f in found
+        if f.kind not in _ONE_OF_A_SIGNAL
+        or first.setdefault((f.unit, f.signal, f.kind, f.severity), f) is f
+    ]  # fmt: skip
 
 
 def out_of_limits(tables: Tables, limits: Sequence[Limit]) -> Iterator[Finding]:
@@ -117,18 +135,20 @@ def heartbeats(tables: Tables, units: Mapping[str, Installed]) -> Iterator[Findi
         )
 
 
-def gaps(tables: Tables, units: Mapping[str, Installed]) -> Iterator[Finding]:
+def gaps(
+    tables: Tables, units: Mapping[str, Installed], known: Sequence[str] = ()
+) -> Iterator[Finding]:
     """Yield periodic topics that fell silent though nothing in the system changed its state.
 
     Units send some topics only while they do something, so a silence that begins with a command
-    or a change of mode is taken as meant. Nature's own topics are no flight hardware.
+    or a change of mode is taken as meant. Topics in `known` have rates of their own.
     """
     changes = _changes_s(tables)
     for topic, times in tables.arrivals.items():
         if tables.types[topic] in (DIAGNOSTIC_TYPE, LOG_TYPE) or topic.endswith("/channels"):
             continue
         period_s = _regular_period_s(times)
-        if period_s is None or "/world/" in topic:
+        if period_s is None or topic.endswith(tuple(f"/{name}" for name in known)):
             continue
         unit = unit_of(topic, units)
         found = [
