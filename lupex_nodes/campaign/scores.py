@@ -202,10 +202,17 @@ class Score:
             rows += [
                 _share(f"detected {name}", side.detected, side.number, DETECTED_SHARE),
                 _share(f"isolated {name}", side.isolated, side.number, ISOLATED_SHARE),
-                (f"delay of detection {name}, median (s)", f"{side.delay_s:.0f}", "", None),
+                (
+                    f"delay of detection {name}, median (s)",
+                    f"{side.delay_s:.0f}" if side.delays_s else "none",
+                    "",
+                    None,
+                ),
                 (
                     f"false alarms {name} in a mission day without faults",
-                    f"{side.false_per_day:.2f} ({side.false_number} in {side.days:.1f} days)",
+                    f"{side.false_per_day:.2f} ({side.false_number} in {side.days:.1f} days)"
+                    if side.days
+                    else "none flown",
                     f"at most {FALSE_PER_DAY}",
                     side.false_per_day <= FALSE_PER_DAY if side.days else None,
                 ),

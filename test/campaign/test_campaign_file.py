@@ -11,7 +11,8 @@ import pytest
 from lupex_nodes.campaign.campaign_file import drawn_s, read_campaign
 from lupex_nodes.cli import BAD_INPUT, main
 from lupex_nodes.fault_catalogue import catalogue
-from lupex_nodes.scenario import load_scenario
+from lupex_nodes.models.ephemeris import earth
+from lupex_nodes.scenario import Scenario, load_scenario
 from lupex_nodes.share import share_folder
 from lupex_nodes.system import load_system
 
@@ -95,21 +96,29 @@ def test_every_fault_is_flown_once_with_every_seed() -> None:
     assert len({run.id for run in runs}) == len(runs)
 
 
-def test_thirty_nominal_days_have_a_particle_event_a_night_and_the_setting_of_the_earth() -> None:
+def test_thirty_nominal_days_have_a_particle_event_a_sleep_and_the_setting_of_the_earth() -> None:
     _, runs = read_campaign(CAMPAIGNS / "single_faults.yaml")
     system = load_system()
     flown = {run.scenario: run.load(system) for run in runs if not run.fault}
     days = sum(flown[run.scenario].scenario.duration_s / 86400.0 for run in runs if not run.fault)
     assert days >= 30.0
+    scenarios = [checked.scenario for checked in flown.values()]
     assert any(
-        checked.scenario.parameters.get("environment", {}).get("solar_event_after_h", -1.0) > 0.0
-        for checked in flown.values()
+        0.0 < each.parameters.get("environment", {}).get("solar_event_after_h", -1.0)
+        for each in scenarios
     )
     assert any(
         activity.arguments.get("mode") == "hibernate"
-        for checked in flown.values()
-        for activity in checked.scenario.plan
+        for each in scenarios for activity in each.plan
+    )  # fmt: skip
+    assert any(
+        earth_deg(each, each.start_ns) > 0.0 > earth_deg(each, each.end_ns) for each in scenarios
     )
+
+
+def earth_deg(scenario: Scenario, moment_ns: int) -> float:
+    site = scenario.site
+    return earth(moment_ns, site.latitude_deg, site.longitude_deg).elevation_deg
 
 
 def test_every_injection_is_in_its_flight_and_leaves_time_to_find_the_fault() -> None:
