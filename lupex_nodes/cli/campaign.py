@@ -91,7 +91,13 @@ def _fly(
                     f"{_minutes(left_s)} left", flush=True,
                 )  # fmt: skip
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"the same command goes on after {len(results)} flights") from None
+        print(f"{len(results)} of {len(runs)} flights have results: the same command goes on there")
+        raise
+    except OSError as error:
+        raise BadInput(
+            f"results cannot be written to {out} ({error.strerror}): free space or name another "
+            f"folder with --out; {len(results)} of {len(runs)} flights have results"
+        ) from None
     finally:
         signal.signal(signal.SIGTERM, before)
     return results
