@@ -26,6 +26,7 @@ from lupex_nodes.analysis.expected_rates import (
 from lupex_nodes.analysis.findings import SEVERITIES, Finding, in_order
 from lupex_nodes.analysis.limits import Limit, load_limits
 from lupex_nodes.analysis.power_supply import Installed, installed_units, powered_s, unit_of
+from lupex_nodes.analysis.residuals import RESIDUALS
 from lupex_nodes.analysis.tables import DIAGNOSTIC_TYPE, ERROR, LOG_TYPE, Occurrence, Series, Tables
 
 Detector = Callable[[Tables], Iterable[Finding]]
@@ -72,9 +73,15 @@ def find(tables: Tables, detectors: Sequence[Detector] | None = None) -> list[Fi
 
 
 def out_of_limits(tables: Tables, limits: Sequence[Limit]) -> Iterator[Finding]:
-    """Yield signals out of their bounds, with persistence both ways."""
+    """Yield signals and residuals out of their bounds, with persistence both ways."""
+    computed: dict[str, Series | None] = {}
     for limit in limits:
-        if limit.topic:
+        if limit.residual:
+            if limit.residual not in computed:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    computed[limit.residual] = RESIDUALS[limit.residual].compute(tables)
+            series = computed[limit.residual]
+        elif limit.topic:
             series = tables.series(limit.topic, limit.signal)
         else:
             series = tables.housekeeping.get(limit.unit, {}).get(limit.signal)
@@ -98,12 +105,12 @@ def _beyond(
     during = series.values[(series.time_s >= start_s) & (series.time_s <= end_s)]
     worst = np.nanmin(during) if side == "below" else np.nanmax(during)
     times = f", {len(found)} times in all" if len(found) > 1 else ""
-    name = f"{limit.topic.rpartition('/')[2]} {limit.signal}".strip()
+    name = limit.residual or f"{limit.topic.rpartition('/')[2]} {limit.signal}".strip()
     yield Finding(
         start_s,
         limit.unit,
-        f"{limit.topic}:{limit.signal}" if limit.topic else limit.signal,
-        "limit",
+        f"{limit.topic}:{limit.signal}" if limit.topic else limit.signal or limit.residual,
+        "residual" if limit.residual else "limit",
         severity,
         limit.cause,
         f"{name} was {side} {bound:g} for {end_s - start_s:.4g} s, "

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lupex_nodes.analysis.residuals import RESIDUALS
 from lupex_nodes.share import share_file
 
 BOUNDS = ("warn_below", "error_below", "warn_above", "error_above")
@@ -21,15 +22,17 @@ class Limit(BaseModel):
     """The bounds of one signal of a unit.
 
     Without `topic` the signal is a key of the unit's housekeeping; with it, a field of that
-    record or a dotted path of that message, the topic named below the system's root. A value
+    record or a dotted path of that message, the topic named below the system's root. A `residual`
+    in place of a signal is one of RESIDUALS. A value
     must be out of bounds for `persistence_s` to count, and back for as long to be clear.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     unit: str
-    signal: str
+    signal: str = ""
     topic: str = ""
+    residual: str = ""
     warn_below: float | None = None
     error_below: float | None = None
     warn_above: float | None = None
@@ -40,6 +43,10 @@ class Limit(BaseModel):
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> Limit:
+        if bool(self.signal) == bool(self.residual) or (self.residual and self.topic):
+            raise ValueError("give a signal, with or without a topic, or a residual")
+        if self.residual and self.residual not in RESIDUALS:
+            raise ValueError(f"there is no residual {self.residual}: {', '.join(RESIDUALS)}")
         if all(getattr(self, name) is None for name in BOUNDS):
             raise ValueError(f"give at least one of {', '.join(BOUNDS)}")
         if self.warn_below is not None and self.error_below is not None:

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tracks, steering, motors and cameras against commands and against each other."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lupex_nodes.analysis.operating_modes import held, mode_spans, of_message, stamps_s, within
+from lupex_nodes.analysis.residuals.power import BUS, SKY
+from lupex_nodes.analysis.tables import Series, Tables
+from lupex_nodes.models.crawler_kinematics import CRAWLERS, CrawlerLayout
+
+JOINTS, DRIVE, CURRENTS = "rover/joint_states", "rover/mobility/state", "rover/mobility/currents"
+COMMAND, FRAMES = "rover/cmd_vel", "rover/stereo_camera/visual_odometry"
+_COUNTED = 120
+Column = NDArray[np.float64]
+
+
+def drive_implausible(tables: Tables) -> Series | None:
+    """Return 1 where the drive tells of itself what no drive does, else 0."""
+    found = of_message(tables, DRIVE, "slip", "blocked", "energy_j", "travel_m")
+    if found is None:
+        return None
+    time_s, slip, blocked, energy_j, travel_m = found
+    sound = (
+        (np.abs(slip) < 50.0) & (blocked <= 2) & (energy_j >= 0.0) & (energy_j < 1e12)
+        & (travel_m >= 0.0) & (travel_m < 1e7)
+    )  # fmt: skip
+    return Series(time_s, (~sound).astype(float))
+
+
+def current_spread_a(tables: Tables) -> Series | None:
+    """Return the current of the motor that draws most less the others' mean, A, all running."""
+    found = of_message(tables, CURRENTS, *(f"current_{name}_a" for name in CRAWLERS))
+    if found is None:
+        return None
+    time_s, first, number = np.unique(found[0], return_index=True, return_counts=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        means = np.sort([np.add.reduceat(each, first) / number for each in found[1:]], axis=0)
+        spread = means[3] - means[:3].mean(axis=0)
+    return Series(time_s, np.where(means[0] > 0.5, spread, np.nan))
+
+
+def encoder_loss_fraction(tables: Tables) -> Series | None:
+    """Return the part of the tracks' way that encoders did not count in two minutes of driving."""
+    joints, at_s = _joints(tables, "crawler"), stamps_s(tables, JOINTS)
+    if joints is None or at_s is None:
+        return None
+    time_s, position, velocity = joints
+    dt_s = np.diff(at_s)
+    told = np.abs(velocity[:, :-1]).sum(axis=0) * dt_s
+    counted = np.abs(np.diff(position, axis=1)).sum(axis=0)
+    used = (dt_s > 0.0) & (dt_s <= 2.0) & (told > 0.0) & (told < 10.0) & (counted < 10.0)
+    sums = [np.append(0.0, np.cumsum(each[used])) for each in (counted, told)]
+    ends = np.arange(1, int(used.sum()) + 1)
+    counted_m, told_m = (each[ends] - each[np.maximum(ends - _COUNTED, 0)] for each in sums)
+    known = (ends >= _COUNTED // 2) & (told_m > 0.1)
+    loss = np.where(known, 1.0 - counted_m / np.where(known, told_m, 1.0), np.nan)
+    return Series(time_s[1:][used], loss)
+
+
+def steering_error_deg(tables: Tables) -> Series | None:
+    """Return the largest angle between a crawler and where the velocity command wants it, deg."""
+    joints = _joints(tables, "steering")
+    asked = _asked(tables, joints[0]) if joints is not None else None
+    if joints is None or asked is None:
+        return None
+    time_s, told, _ = joints
+    layout, (vx, vy, wz) = CrawlerLayout(), asked
+    worst = np.zeros(len(time_s))
+    for (x, y), angle in zip(layout.positions_m, told, strict=True):
+        forward, left = vx - wz * y, vy + wz * x
+        heading = np.arctan2(left, forward)
+        heading = (heading + math.pi / 2) % math.pi - math.pi / 2
+        wanted = np.clip(heading, -layout.steering_max_rad, layout.steering_max_rad)
+        off = np.abs((wanted - angle + math.pi / 2) % math.pi - math.pi / 2)
+        worst = np.maximum(worst, np.where(np.hypot(forward, left) > 1e-9, off, 0.0))
+    running = _runs(tables, time_s)
+    return Series(time_s, np.where(running & _wanted(asked), np.degrees(worst), np.nan))
+
+
+def drive_still(tables: Tables) -> Series | None:
+    """Return 1 while motion is commanded, no track runs and the drive has not stopped itself."""
+    joints, blocked = _joints(tables, "crawler"), tables.series(DRIVE, "blocked")
+    asked = _asked(tables, joints[0]) if joints is not None else None
+    if joints is None or asked is None or blocked is None:
+        return None
+    time_s, _, velocity = joints
+    stands = ~np.any(velocity != 0.0, axis=0) & (held(blocked, time_s) == 0.0)
+    return Series(time_s, np.where(_wanted(asked), stands.astype(float), np.nan))
+
+
+def _joints(tables: Tables, kind: str) -> tuple[Column, Column, Column] | None:
+    """Return time, positions and velocities, shapes (n,) and (4, n), of crawlers or steering."""
+    names = [f"{what}[{name}_{kind}]" for what in ("position", "velocity") for name in CRAWLERS]
+    found = of_message(tables, JOINTS, *names)
+    if found is None:
+        return None
+    return found[0], np.stack(found[1:5]), np.stack(found[5:])
+
+
+def _asked(tables: Tables, time_s: Column) -> tuple[Column, Column, Column] | None:
+    """Return forward, left and turning velocity commanded within the last 5 s, else nan."""
+    paths = ("twist.linear.x", "twist.linear.y", "twist.angular.z")
+    found = of_message(tables, COMMAND, *paths)
+    if found is None:
+        return None
+    vx, vy, wz = (held(Series(found[0], each), time_s, 5.0) for each in found[1:])
+    return vx, vy, wz
+
+
+def _wanted(asked: tuple[Column, Column, Column]) -> NDArray[np.bool_]:
+    return np.any(np.nan_to_num(asked) != 0.0, axis=0)
+
+
+def _runs(tables: Tables, time_s: Column) -> NDArray[np.bool_]:
+    joints = _joints(tables, "crawler")
+    assert joints is not None
+    return np.any(joints[2] != 0.0, axis=0)
+
+
+# --- cameras -----------------------------------------------------------------------------------
+
+
+def way_without_frames_m(tables: Tables) -> Series | None:
+    """Return the way of the tracks since the last visual odometry, m, while cameras have power."""
+    found, frames = of_message(tables, DRIVE, "travel_m"), tables.series(FRAMES, "since_s")
+    if found is None or frames is None or not len(frames.time_s):
+        return None
+    time_s, travel_m = found
+    at_m = held(Series(time_s, travel_m), frames.time_s)
+    way_m = travel_m - held(Series(frames.time_s, at_m), time_s)
+    on = tables.series("rover/power/channels", "stereo_camera")
+    powered = held(on, time_s) != 0.0 if on is not None else np.ones(len(time_s), bool)
+    return Series(time_s, np.where(powered & (way_m >= 0.0) & (travel_m < 1e7), way_m, np.nan))
+
+
+def frames_lost_fraction(tables: Tables) -> Series | None:
+    """Return the part of the last twelve frames without enough features, taken across the light.
+
+    Towards the Sun and away from it, and where a strip of the array is dark, shadows are hard to
+    follow for sound cameras too.
+    """
+    found = of_message(tables, FRAMES, "valid")
+    sky = of_message(tables, SKY, "lit_fraction", "lit_for_s", "sun_azimuth_deg")
+    limit, yaw = tables.series(BUS, "array_limit_w"), _yaw(tables)
+    if found is None or sky is None or limit is None or yaw is None:
+        return None
+    time_s, valid = found
+    sky_s, lit_fraction, lit_for_s, azimuth_deg = sky
+    left_s = held(Series(sky_s, sky_s + lit_for_s), time_s) - time_s
+    best_w = held(Series(limit.time_s, np.maximum.accumulate(limit.values)), time_s)
+    lit = (
+        (held(Series(sky_s, lit_fraction), time_s) > 0.99) & (left_s > 1800.0)
+        & (held(limit, time_s) > 0.85 * best_w)
+    )  # fmt: skip
+    off = np.radians(90.0 - held(yaw, time_s) - held(Series(sky_s, azimuth_deg), time_s))
+    used = lit & (np.abs(np.cos(off)) <= 0.8)
+    lost = 1.0 - valid[used]
+    sums = np.append(0.0, np.cumsum(lost))
+    number = np.arange(1, len(lost) + 1)
+    fraction = (sums[number] - sums[np.maximum(number - 12, 0)]) / 12.0
+    return Series(time_s[used], np.where(number >= 12, fraction, np.nan))
+
+
+def frame_gaps(tables: Tables) -> Series | None:
+    """Return how many frames of five minutes do not begin where the one before ended."""
+    found, at_s = of_message(tables, FRAMES, "since_s"), stamps_s(tables, FRAMES)
+    if found is None or at_s is None or len(at_s) != len(found[0]):
+        return None
+    time_s, since_s = found
+    gap = np.append(False, np.abs(at_s[1:] - since_s[1:] - at_s[:-1]) > 0.5)
+    sums = np.append(0, np.cumsum(gap))
+    begin = np.searchsorted(time_s, time_s - 300.0)
+    return Series(time_s, (sums[1:] - sums[begin]).astype(float))
+
+
+def camera_scale_ratio(tables: Tables) -> Series | None:
+    """Return the way that cameras saw over that of the tracks less slip by the speed sensor: 1.
+
+    Over 10 m of frames without sharp turns, over what it was in the first 20 m: the scale of the
+    ground speed sensor is not known better.
+    """
+    drive = of_message(tables, DRIVE, "travel_m", "slip")
+    names = ("valid", "turn_rad", "ahead_m", "left_m", "up_m")
+    found = of_message(tables, FRAMES, *names)
+    if drive is None or found is None:
+        return None
+    drive_s, travel_m, slip = drive
+    step_m = np.clip(np.diff(travel_m, prepend=travel_m[0]), 0.0, 10.0)
+    over_ground = Series(drive_s, np.cumsum(step_m * (1.0 - np.clip(slip, -1.0, 1.0))))
+    time_s, valid, turn_rad, ahead_m, left_m, up_m = found
+    way_m = np.diff(held(over_ground, time_s), prepend=np.nan)
+    used = (valid != 0.0) & (np.abs(turn_rad) <= 0.15) & (way_m >= 0.3)
+    way_m, seen_m = way_m[used], np.sqrt(ahead_m**2 + left_m**2 + up_m**2)[used]
+    ways, sights = (np.append(0.0, np.cumsum(each)) for each in (way_m, seen_m))
+    first = int(np.searchsorted(ways, 20.0))
+    if first >= len(way_m):
+        return None
+    scale = sights[first] / ways[first]
+    ends = np.arange(first + 1, len(ways))
+    begin = np.searchsorted(ways, ways[ends] - 10.0, side="right") - 1
+    known = begin >= first
+    ratio = (sights[ends] - sights[begin]) / (ways[ends] - ways[begin]) / scale
+    return Series(time_s[used][ends - 1], np.where(known, ratio, np.nan))
+
+
+def slip(tables: Tables) -> Series | None:
+    """Return the slip that the drive tells while its tracks run."""
+    found = of_message(tables, DRIVE, "slip")
+    if found is None:
+        return None
+    driving = within(found[0], mode_spans(tables, "mobility", ("driving",)))
+    return Series(found[0], np.where(driving, found[1], np.nan))
+
+
+def _yaw(tables: Tables) -> Series | None:
+    return tables.housekeeping.get("navigation", {}).get("yaw_deg")
