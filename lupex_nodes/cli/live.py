@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -69,8 +70,10 @@ def _page(
     try:
         server = LiveServer(view, picture, port)
     except OSError as error:
+        # Python adds the address to `strerror`, in some versions
+        reason = os.strerror(error.errno or 0)
         raise BadInput(
-            f"port {port} cannot be used for the live view ({error.strerror}): give another with "
+            f"port {port} cannot be used for the live view ({reason}): give another with "
             f"{option}, or leave it out for one that is free"
         ) from None
     print(f"live     {server.url}", flush=True)

@@ -117,17 +117,18 @@ class LiveServer:
         try:
             response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
             await response.prepare(request)
-            await self._tell(response)
+            await self._tell(request, response)
         except ConnectionResetError:
             pass  # the page was closed
         finally:
             self._pages.discard(task)
         return response
 
-    async def _tell(self, response: web.StreamResponse) -> None:
+    async def _tell(self, request: web.Request, response: web.StreamResponse) -> None:
         reader = Reader()
         told = self._loop.time()
-        while True:
+        # a page that was closed while nothing is to tell leaves its place at once
+        while request.transport is not None:
             last = self._closing.is_set()
             update = self._view.since(reader)
             if update is not None:

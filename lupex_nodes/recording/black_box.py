@@ -16,7 +16,6 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from lupex_nodes.bus.messages import ERROR, OK, WARN, values_of
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.recording import message_types
 from lupex_nodes.recording.bag_writer import QOS, BagWriter, RecordingError
+from lupex_nodes.recording.profiles import BlackBoxLimits
 
 FAULTS = "faults"
 #: Events of the hosts, by which no fault manager need live for a record.
@@ -39,15 +39,6 @@ SLICE_MESSAGE_BYTES = 2_000
 
 #: Tells an event: its id, level, sentence and values.
 Say = Callable[[str, bytes, str, dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class BlackBoxLimits:
-    """How much the black box keeps: mission time before a fault and after it, and memory."""
-
-    history_s: float = 120.0
-    after_s: float = 60.0
-    memory_bytes: int = 128_000_000
 
 
 class Kept:

@@ -10,12 +10,20 @@ from typing import Any
 
 import yaml
 
-from lupex_nodes.recording.black_box import BlackBoxLimits
 from lupex_nodes.share import share_file
 
 
 class ProfileError(ValueError):
     """The recording file is wrong or has no such profile; the text is one sentence."""
+
+
+@dataclass(frozen=True)
+class BlackBoxLimits:
+    """How much the black box keeps: mission time before a fault and after it, and memory."""
+
+    history_s: float = 120.0
+    after_s: float = 60.0
+    memory_bytes: int = 128_000_000
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from lupex_nodes.bus.slot import EVENTS, Emission
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.models import neutron
 from lupex_nodes.recording.bag_writer import WHOLE, BagWriter, RecordingError, Split
-from lupex_nodes.recording.black_box import FAULTS, BlackBox, BlackBoxLimits, Kept
+from lupex_nodes.recording.black_box import FAULTS, BlackBox, Kept
 from lupex_nodes.recording.cdr import to_cdr
 from lupex_nodes.recording.frames import FrameRecorder
-from lupex_nodes.recording.profiles import Profile
+from lupex_nodes.recording.profiles import BlackBoxLimits, Profile
 
 TRUTH = "world/truth"
 ODOMETRY = "rover/odometry"

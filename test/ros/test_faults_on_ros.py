@@ -147,9 +147,12 @@ def test_a_lost_command_gets_no_answer_and_a_late_one_a_late_answer() -> None:
         wait_for(done, 10)
         time.sleep(1.2)  # and so does the injection
 
-    try:
+    def answers() -> bool:
         future = tell("noop")
-        assert spin(future, 5) and future.result().success
+        return spin(future, 5) and future.result().success  # type: ignore[attr-defined]
+
+    try:
+        wait_for(answers, 30)
         inject("name=noop", "kind=off")
         lost = tell("noop")
         assert not spin(lost, 2.5)

@@ -484,7 +484,7 @@ def test_encoders_that_drop_out_count_less_than_was_driven():
         bench = Bench(*DRIVE, vehicle=EVEN).run(2)
         bench.degrade("mobility", encoder_dropout=dropout)
         drive(bench, 300)
-        ways_m.append(bench.last("rover/mobility/state", MOBILITY).laid_m)
+        ways_m.append(bench.last("rover/mobility/state", MOBILITY).travel_m)
     # 300 draws: 4 sigma is 0.106
     assert ways_m[1] / ways_m[0] == pytest.approx(0.7, abs=0.11)
 
