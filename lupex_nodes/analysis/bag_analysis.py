@@ -6,24 +6,28 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lupex_nodes.analysis.causes import Cause, ranked
 from lupex_nodes.analysis.detectors import Detector, find
 from lupex_nodes.analysis.energy import energy
 from lupex_nodes.analysis.findings import Finding, as_json, write_findings_bag
 from lupex_nodes.analysis.tables import Tables, read_tables
 
+#: As many units are worth looking at.
+MOST_CAUSES = 5
 NO_FAULT, FAULTS_FOUND, UNREADABLE = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What was read and what was found in it, in order of first time."""
+    """What was read, what was found in it in order of first time, and whom to look at first."""
 
     tables: Tables
     findings: list[Finding]
+    causes: list[Cause] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -40,6 +44,10 @@ class Analysis:
             "duration_s": round(tables.duration_s, 9),
             "skipped": tables.skipped,
             "energy": books.as_dict() if books else None,
+            "causes": [
+                {**asdict(cause), "first_time_s": round(cause.first_time_s, 6)}
+                for cause in self.causes
+            ],
             "findings": as_json(self.findings),
         }
 
@@ -60,6 +68,11 @@ class Analysis:
                 f"{books.deviation_fraction:.1e} off what was counted on board"
             )
         lines += [
+            f"look at {number}: {cause.unit}, from {cause.first_time_s:.1f} s "
+            f"(score {cause.score:.2f}): {cause.why}"
+            for number, cause in enumerate(self.causes[:MOST_CAUSES], 1)
+        ]
+        lines += [
             f"{f.first_time_s:10.1f} s  {f.severity:<7}  {f.unit}: {f.message}"
             + (f" [{f.cause}]" if f.cause else "")
             for f in self.findings
@@ -79,7 +92,7 @@ def analyze(
     Raises BagError, one sentence, if the bag cannot be read; the caller exits with UNREADABLE.
     """
     tables = read_tables(path)
-    analysis = Analysis(tables, find(tables, detectors))
+    analysis = Analysis(tables, *ranked(find(tables, detectors)))
     if out is not None:
         # matplotlib takes half a second to import, and is needed for the report alone.
         from lupex_nodes.analysis.report import write_report

@@ -6,6 +6,7 @@ A new one is a function of the tables and a line in `default_detectors`.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -37,6 +38,12 @@ _REGULAR = 1.5
 # So many regular intervals before a silence make it one.
 _STEADY_INTERVALS = 5
 _EDGE_S = 1e-6
+_UNANSWERED = "COMMAND_UNANSWERED"
+_DID_NOT_ANSWER = re.compile(r"^(?:\S+: )?(\w+) did not answer within ")
+# A parked unit ticks once a minute.
+_RESET_WITHIN_S = 65.0
+# Sent when there is something to say, and what the recorder makes of other topics.
+_EITHER_WAY = ("/channels", "/tf")
 _ONE_OF_A_SIGNAL = ("rate", "latency", "frozen")
 
 
@@ -53,6 +60,8 @@ def default_detectors() -> list[Detector]:
         losses,
         energy_books,
         events,
+        unanswered,
+        resets,
         health,
         failed_commands,
         log_errors,
@@ -152,7 +161,7 @@ def gaps(
     """
     changes = _changes_s(tables)
     for topic, times in tables.arrivals.items():
-        if tables.types[topic] in (DIAGNOSTIC_TYPE, LOG_TYPE) or topic.endswith("/channels"):
+        if tables.types[topic] in (DIAGNOSTIC_TYPE, LOG_TYPE) or topic.endswith(_EITHER_WAY):
             continue
         period_s = _regular_period_s(times)
         if period_s is None or topic.endswith(tuple(f"/{name}" for name in known)):
@@ -241,11 +250,46 @@ def events(tables: Tables) -> Iterator[Finding]:
     """Yield events at WARN or ERROR; the same event of a unit is one finding with a count."""
     grouped: dict[tuple[str, str, int], list[Occurrence]] = defaultdict(list)
     for event in tables.events:
-        if event.level > 0:
+        if event.level > 0 and event.name != _UNANSWERED:
             grouped[event.unit, event.name, event.level].append(event)
     for (unit, name, level), same in grouped.items():
         message = same[0].message + _count(same)
-        yield Finding(same[0].time_s, unit, name, "event", _severity(level), "", message)
+        kind = "failed" if name == "UNIT_FAILED" else "event"
+        yield Finding(same[0].time_s, unit, name, kind, _severity(level), "", message)
+
+
+def unanswered(tables: Tables) -> Iterator[Finding]:
+    """Yield units that did not answer a command, as the one says who sent it."""
+    grouped: dict[str, list[Occurrence]] = defaultdict(list)
+    for event in tables.events:
+        silent = _DID_NOT_ANSWER.search(event.values.get("reason", ""))
+        if event.name == _UNANSWERED and "unit" in event.values:
+            grouped[event.values["unit"]].append(event)
+        elif silent is not None:
+            grouped[silent[1]].append(event)
+    for unit, same in grouped.items():
+        command = same[0].values.get("command", same[0].name)
+        message = same[0].message + _count(same)
+        yield Finding(same[0].time_s, unit, command, "unanswered", "warning", "", message)
+
+
+def resets(tables: Tables) -> Iterator[Finding]:
+    """Yield units that were reset though nobody commanded it."""
+    grouped: dict[str, list[Occurrence]] = defaultdict(list)
+    for event in tables.events:
+        if event.name == "RESET":
+            grouped[event.unit].append(event)
+    for command in tables.commands:
+        if command.name == "reset" and command.values.get("stage") == "acceptance":
+            # A reset is told at the unit's next tick.
+            for event in grouped.get(command.unit, []):
+                if 0.0 <= event.time_s - command.time_s <= _RESET_WITHIN_S:
+                    grouped[command.unit].remove(event)
+                    break
+    for unit, same in grouped.items():
+        if same:
+            message = f"{unit} was reset by itself{_count(same)}"
+            yield Finding(same[0].time_s, unit, "RESET", "reset", "warning", "", message)
 
 
 def health(tables: Tables) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lupex_nodes.analysis.operating_modes import held, mode_spans, of_message, stamps_s, within
@@ -82,6 +83,17 @@ def steering_error_deg(tables: Tables) -> Series | None:
     return Series(time_s, np.where(running & _wanted(asked), np.degrees(worst), np.nan))
 
 
+def steering_stuck(tables: Tables) -> Series | None:
+    """Return in how many messages others were steered while one angle stood bit for bit."""
+    joints = _joints(tables, "steering")
+    if joints is None or not len(joints[0]):
+        return None
+    moved = np.diff(joints[1], axis=1, prepend=joints[1][:, :1]) != 0.0
+    steered = np.cumsum(moved.sum(axis=0) >= 2)
+    last = np.maximum.accumulate(np.where(moved, steered, 0), axis=1)
+    return Series(joints[0], (steered - last).max(axis=0).astype(float))
+
+
 def drive_still(tables: Tables) -> Series | None:
     """Return 1 while motion is commanded, no track runs and the drive has not stopped itself."""
     joints, blocked = _joints(tables, "crawler"), tables.series(DRIVE, "blocked")
@@ -144,26 +156,51 @@ def frames_lost_fraction(tables: Tables) -> Series | None:
     Towards the Sun and away from it, and where a strip of the array is dark, shadows are hard to
     follow for sound cameras too.
     """
-    found = of_message(tables, FRAMES, "valid")
+    found, looks = of_message(tables, FRAMES, "valid"), _looks(tables)
+    if found is None or looks is None:
+        return None
+    lit, _, off_deg = looks
+    used = lit & (np.abs(np.cos(np.radians(off_deg))) <= 0.8)
+    lost = 1.0 - found[1][used]
+    sums = np.append(0.0, np.cumsum(lost))
+    number = np.arange(1, len(lost) + 1)
+    fraction = (sums[number] - sums[np.maximum(number - 12, 0)]) / 12.0
+    return Series(found[0][used], np.where(number >= 12, fraction, np.nan))
+
+
+def features_ratio(tables: Tables) -> Series | None:
+    """Return the features of five frames over those of the twelve before in the same heading: 1.
+
+    Medians, in the light; a heading is the same within 15 deg.
+    """
+    found, looks = of_message(tables, FRAMES, "features"), _looks(tables)
+    if found is None or looks is None or len(found[0]) < 17:
+        return None
+    lit, yaw_deg, _ = looks
+    turned = np.append(0.0, np.abs((np.diff(yaw_deg) + 180.0) % 360.0 - 180.0))
+    features, lights, turns = (sliding_window_view(each, 17) for each in (found[1], lit, turned))
+    before = np.median(features[:, :12], axis=1)
+    same = lights.all(axis=1) & (turns[:, 1:].sum(axis=1) < 15.0) & (before >= 8.0)
+    ratio = np.median(features[:, 12:], axis=1) / np.maximum(before, 1.0)
+    return Series(found[0][16:], np.where(same, ratio, np.nan))
+
+
+def _looks(tables: Tables) -> tuple[NDArray[np.bool_], Column, Column] | None:
+    """Return of each frame whether it was in the light, its yaw and its angle to the Sun, deg."""
+    found = of_message(tables, FRAMES, "since_s")
     sky = of_message(tables, SKY, "lit_fraction", "lit_for_s", "sun_azimuth_deg")
     limit, yaw = tables.series(BUS, "array_limit_w"), _yaw(tables)
-    if found is None or sky is None or limit is None or yaw is None:
+    if found is None or sky is None or limit is None or yaw is None or not len(limit.values):
         return None
-    time_s, valid = found
-    sky_s, lit_fraction, lit_for_s, azimuth_deg = sky
+    time_s, (sky_s, lit_fraction, lit_for_s, azimuth_deg) = found[0], sky
     left_s = held(Series(sky_s, sky_s + lit_for_s), time_s) - time_s
     best_w = held(Series(limit.time_s, np.maximum.accumulate(limit.values)), time_s)
     lit = (
         (held(Series(sky_s, lit_fraction), time_s) > 0.99) & (left_s > 1800.0)
         & (held(limit, time_s) > 0.85 * best_w)
     )  # fmt: skip
-    off = np.radians(90.0 - held(yaw, time_s) - held(Series(sky_s, azimuth_deg), time_s))
-    used = lit & (np.abs(np.cos(off)) <= 0.8)
-    lost = 1.0 - valid[used]
-    sums = np.append(0.0, np.cumsum(lost))
-    number = np.arange(1, len(lost) + 1)
-    fraction = (sums[number] - sums[np.maximum(number - 12, 0)]) / 12.0
-    return Series(time_s[used], np.where(number >= 12, fraction, np.nan))
+    yaw_deg = held(yaw, time_s)
+    return lit, yaw_deg, 90.0 - yaw_deg - held(Series(sky_s, azimuth_deg), time_s)
 
 
 def frame_gaps(tables: Tables) -> Series | None:
