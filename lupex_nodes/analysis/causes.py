@@ -58,7 +58,11 @@ def upstream_units() -> dict[str, frozenset[str]]:
         return {}
     direct: dict[str, set[str]] = {}
     for name, place in places.items():
-        read = [topic for topic in place.subscriptions() if topic.count("/") > 1]
+        # What all share, and what a load draws, say nothing of who depends on whom.
+        read = [
+            topic for topic in place.subscriptions()
+            if topic.count("/") > 1 and not topic.endswith("/load")
+        ]  # fmt: skip
         direct[name] = {unit for topic in read for unit in publishers.get(topic, ())}
         supply = system.entry(name).supply
         direct[name] |= {supply} if supply else set()

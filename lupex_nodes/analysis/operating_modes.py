@@ -54,17 +54,20 @@ def held(series: Series, time_s: Times, no_older_s: float = np.inf) -> Times:
 
 
 def moving(tables: Tables) -> Series | None:
-    """Return 1 at each message of the joints that tells of running tracks, else 0."""
+    """Return 1 at each message of the joints, or of the drive, that tells of running tracks."""
     topic = tables.topic("rover/joint_states") or ""
-    columns = tables.scalars.get(topic, {})
     speeds = [
-        each for path, each in columns.items()
+        each for path, each in tables.scalars.get(topic, {}).items()
         if path.startswith("velocity[") and path.endswith("_crawler]")
     ]  # fmt: skip
-    if not speeds:
+    if speeds:
+        runs = np.any([each.values != 0.0 for each in speeds], axis=0)
+        return Series(speeds[0].time_s, runs.astype(float))
+    travel = tables.series("rover/mobility/state", "travel_m")
+    if travel is None or not len(travel.values):
         return None
-    runs = np.any([each.values != 0.0 for each in speeds], axis=0)
-    return Series(speeds[0].time_s, runs.astype(float))
+    went = np.diff(travel.values, prepend=travel.values[0]) != 0.0
+    return Series(travel.time_s, went.astype(float))
 
 
 def standing_s(tables: Tables, time_s: Times) -> Times:

@@ -19,7 +19,9 @@ REAL_BAGS = Path(__file__).resolve().parents[3] / "shared/data/bags"
 def test_findings_json_is_the_findings(troubled: tuple[Path, Analysis]) -> None:
     folder, analysis = troubled
     content = json.loads((folder / "findings.json").read_text())
-    assert set(content) == {"messages", "topics", "duration_s", "skipped", "energy", "findings"}
+    assert set(content) == {
+        "messages", "topics", "duration_s", "skipped", "energy", "causes", "findings"
+    }
     assert content["messages"] == sum(content["topics"].values()) == 40493
     assert content["duration_s"] == 4599.0
     assert [f["message"] for f in content["findings"]] == [f.message for f in analysis.findings]
@@ -53,8 +55,11 @@ def test_analysing_again_gives_the_same_files(troubled: tuple[Path, Analysis]) -
 
 def test_the_text_for_a_terminal_has_a_line_a_finding(troubled: tuple[Path, Analysis]) -> None:
     lines = troubled[1].text().splitlines()
-    assert len(lines) == 6 and "40493 messages on 11 topics in 4599.0 s" in lines[0]
-    assert "mobility sent no housekeeping to the end" in lines[3]
+    assert "40493 messages on 11 topics in 4599.0 s" in lines[0]
+    causes = [line for line in lines if line.startswith("look at ")]
+    assert causes[0].startswith("look at 1: mobility, from 3220.0 s")
+    assert len(lines) == 1 + len(causes) + 5
+    assert "mobility sent no housekeeping to the end" in lines[len(causes) + 3]
 
 
 @pytest.mark.skipif(not REAL_BAGS.exists(), reason="the real talker bags are not there")

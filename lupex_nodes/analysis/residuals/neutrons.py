@@ -46,12 +46,11 @@ def tubes_apart_ratio(tables: Tables) -> Series | None:
 
 def tube_change_ratio(tables: Tables) -> Series | None:
     """Return the rates of a rover that stands over those of the first minutes of this stop."""
-    rates = _rates(tables)
-    if rates is None:
+    rates, tracks = _rates(tables), moving(tables)
+    if rates is None or tracks is None:
         return None
     time_s, epithermal, thermal = rates
-    tracks = moving(tables)
-    ran = tracks.time_s[tracks.values > 0.0] if tracks is not None else np.empty(0)
+    ran = tracks.time_s[tracks.values > 0.0]
     stops = np.searchsorted(ran, time_s, side="right")
     change = np.full(len(time_s), np.nan)
     together = np.minimum(epithermal, thermal)
