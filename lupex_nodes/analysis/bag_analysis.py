@@ -10,14 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lupex_nodes.analysis.causes import Cause, ranked
+from lupex_nodes.analysis.causes import MOST_CAUSES, Cause, ranked
 from lupex_nodes.analysis.detectors import Detector, find
 from lupex_nodes.analysis.energy import energy
 from lupex_nodes.analysis.findings import Finding, as_json, write_findings_bag
 from lupex_nodes.analysis.tables import Tables, read_tables
 
-#: As many units are worth looking at.
-MOST_CAUSES = 5
 NO_FAULT, FAULTS_FOUND, UNREADABLE = 0, 1, 2
 
 
@@ -103,5 +101,7 @@ def analyze(
         (folder / "findings.json").write_text(text + "\n", encoding="utf-8")
         shutil.rmtree(folder / "findings_bag", ignore_errors=True)
         write_findings_bag(folder / "findings_bag", analysis.findings, tables.start_ns)
-        write_report(tables, folder / "report.html", findings=analysis.findings)
+        write_report(
+            tables, folder / "report.html", findings=analysis.findings, causes=analysis.causes
+        )
     return analysis

@@ -31,6 +31,8 @@ _HALVES_IN_S = 600.0
 # Residuals look back over minutes, and housekeeping comes once a minute at most.
 _SLACK_S = 61.0
 _SYMPTOM, _MOST_EXPLAINED = 0.15, 0.3
+#: As many units are worth looking at.
+MOST_CAUSES = 5
 Upstream = Mapping[str, frozenset[str]]
 
 
@@ -132,7 +134,7 @@ def _explains(
 def _scores(
     faults: Sequence[Finding], explained: Mapping[int, Finding | None]
 ) -> list[Cause]:
-    """Return the units by score: evidence of several kinds adds up, what comes later counts less."""
+    """Return the units by score: evidence of several kinds adds up, later evidence counts less."""
     by_unit: dict[str, dict[tuple[str, str], tuple[float, Finding]]] = defaultdict(dict)
     symptoms: dict[str, set[str]] = defaultdict(set)
     begun_s = min(

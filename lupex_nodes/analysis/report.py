@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from lupex_nodes.analysis import driving_plots, plots, site_plots
+from lupex_nodes.analysis.causes import MOST_CAUSES, Cause, ranked
 from lupex_nodes.analysis.detectors import find
 from lupex_nodes.analysis.findings import Finding
 from lupex_nodes.analysis.summary import summary, truth
@@ -27,19 +28,26 @@ def write_report(
     path: Path,
     run_facts: Mapping[str, Any] | None = None,
     findings: Sequence[Finding] | None = None,
+    causes: Sequence[Cause] = (),
 ) -> None:
     """Write the report of a bag to `path`.
 
     `run_facts` are those of `summary`; without them, as for a bag that someone else recorded, the
-    outcome is read from the bag's custom data. `findings` are found here if they are not given.
-    Raises BagError, one sentence, if the bag cannot be read.
+    outcome is read from the bag's custom data. `findings` and `causes` are found here if no
+    findings are given. Raises BagError, one sentence, if the bag cannot be read.
     """
     tables = bag if isinstance(bag, Tables) else read_tables(bag)
-    found = find(tables) if findings is None else list(findings)
-    path.write_text(report_html(tables, found, run_facts or {}), encoding="utf-8")
+    found, blamed = ranked(find(tables)) if findings is None else (list(findings), list(causes))
+    page = report_html(tables, found, run_facts or {}, blamed)
+    path.write_text(page, encoding="utf-8")
 
 
-def report_html(tables: Tables, findings: Sequence[Finding], run_facts: Mapping[str, Any]) -> str:
+def report_html(
+    tables: Tables,
+    findings: Sequence[Finding],
+    run_facts: Mapping[str, Any],
+    causes: Sequence[Cause] = (),
+) -> str:
     """Return the report as an HTML page; the same tables give the same text."""
     stated = {key: tables.custom_data.get(key) for key in ("outcome", "cause")}
     facts: dict[str, Any] = {**stated, **run_facts}
@@ -74,6 +82,7 @@ def report_html(tables: Tables, findings: Sequence[Finding], run_facts: Mapping[
         figures={name: Markup(svg) for name, svg in figures.items() if svg},
         topics=_topics(tables),
         findings=findings,
+        causes=causes[:MOST_CAUSES],
         faults=[finding for finding in findings if finding.is_fault],
         commands=plots.command_spans(tables),
         events=tables.events,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from lupex_nodes.analysis.operating_modes import held, of_message, stamps_s, standing_s
+from lupex_nodes.analysis.operating_modes import held, of_message, stamps_s
 from lupex_nodes.analysis.residuals.neutrons import tubes_together_ratio
 from lupex_nodes.analysis.tables import Series, Tables
 from lupex_nodes.models.terramechanics import MOON_GRAVITY_M_S2
@@ -19,6 +19,9 @@ _DEG_H = math.radians(1.0) / 3600.0
 _MOON_ROTATION_RAD_S = 0.549014 * _DEG_H
 _RANDOM_WALK_RAD_SQRT_S = math.radians(0.05) / 60.0
 _JUMP_DEG = 1.0
+_FRAMES_OF_MEDIAN = 9
+# Steps of gyros that are looked at together, and the fifth part of normal noise is below this.
+_STEPS, _LOWER_FIFTH = 60, 0.2533
 # Particles of a solar event blind a star tracker.
 _QUIET_RATIO = 1.4
 Column = NDArray[np.float64]
@@ -126,15 +129,28 @@ def stars_missing(tables: Tables) -> Series | None:
 
 
 def tilt_mismatch_deg(tables: Tables) -> Series | None:
-    """Return the angle between the vertical of accelerometers and of stars, deg, standing."""
-    frames = _frames(tables)
+    """Return the angle between the vertical of accelerometers and of stars, deg.
+
+    Medians of nine frames: ground and motion tilt the rover between two samples.
+    """
+    frames, at_s, seen_s = _frames(tables), stamps_s(tables, IMU), stamps_s(tables, STARS)
     imu = of_message(tables, IMU, *(f"linear_acceleration.{axis}" for axis in "xyz"))
-    if frames is None or imu is None:
+    if frames is None or imu is None or at_s is None or seen_s is None:
         return None
-    time_s, valid, star_roll, star_pitch, _ = frames
-    roll, pitch = (held(Series(imu[0], each), time_s, 150.0) for each in _tilt(*imu[1:]))
-    off_deg = np.degrees(np.hypot(roll - star_roll, pitch - star_pitch))
-    return Series(time_s, np.where(valid & (standing_s(tables, time_s) > 120.0), off_deg, np.nan))
+    time_s, valid, *star_tilt, _ = frames
+    if valid.sum() < _FRAMES_OF_MEDIAN:
+        return None
+    order = np.argsort(at_s, kind="stable")
+    off = [
+        np.median(
+            sliding_window_view(
+                np.interp(seen_s[valid], at_s[order], felt[order]) - seen[valid], _FRAMES_OF_MEDIAN
+            ),
+            axis=1,
+        )
+        for felt, seen in zip(_tilt(*imu[1:]), star_tilt, strict=True)
+    ]
+    return Series(time_s[valid][_FRAMES_OF_MEDIAN - 1 :], np.degrees(np.hypot(*off)))
 
 
 def gravity_m_s2(tables: Tables) -> Series | None:
@@ -154,16 +170,28 @@ def tilt_deg(tables: Tables) -> Series | None:
 
 
 def gyro_noise_ratio(tables: Tables) -> Series | None:
-    """Return the scatter of the gyros of a standing rover over that of sound ones: 1."""
-    imu, at_s = of_message(tables, IMU, "angular_velocity.x"), stamps_s(tables, IMU)
-    if imu is None or at_s is None or len(at_s) < 9:
+    """Return the scatter of the gyros over that of sound ones: 1, and a few while driving.
+
+    Of the steps between samples of a minute the lower fifth, and of the axes the least: ground
+    tilts the rover now and then, and about some axis; noise is always there, and on all.
+    """
+    axes = [f"angular_velocity.{axis}" for axis in "xyz"]
+    imu, at_s = of_message(tables, IMU, *axes), stamps_s(tables, IMU)
+    if imu is None or at_s is None or len(at_s) < _STEPS + 1:
         return None
-    time_s, rate = imu
     dt_s = np.diff(at_s)
     sound = _RANDOM_WALK_RAD_SQRT_S / np.sqrt(np.maximum(dt_s, 1e-3)) * math.sqrt(2.0)
-    square = np.where(
-        (standing_s(tables, time_s)[1:] > 120.0) & (dt_s > 0.0) & (dt_s < 150.0),
-        (np.diff(rate) / sound) ** 2, np.nan,
+    known = (dt_s > 0.0) & (dt_s < 150.0)
+    least = np.min(
+        [
+            np.quantile(
+                sliding_window_view(np.where(known, np.abs(np.diff(rate)) / sound, 0.0), _STEPS)[
+                    :: _STEPS // 6
+                ],
+                0.2, axis=1,
+            )
+            for rate in imu[1:]
+        ],
+        axis=0,
     )  # fmt: skip
-    means = sliding_window_view(square, 8).mean(axis=1)
-    return Series(time_s[8:], np.sqrt(means))
+    return Series(imu[0][_STEPS :: _STEPS // 6], least / _LOWER_FIFTH)

@@ -62,9 +62,8 @@ def tube_change_ratio(tables: Tables) -> Series | None:
         here = here[np.maximum.accumulate(together[here]) < 1.4]
         if len(here) < 2:
             continue
-        first = here[0]
         change[here] = np.minimum(
-            epithermal[here] / max(epithermal[first], 0.05), thermal[here] / max(thermal[first], 0.05)
+            *(rate[here] / max(rate[here[0]], 0.05) for rate in (epithermal, thermal))
         )
     return Series(time_s, change)
 
