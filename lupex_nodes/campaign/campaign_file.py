@@ -156,30 +156,19 @@ def _faults(located: Located, campaign: Campaign) -> list[tuple[int, Fault]]:
     except BadFile as error:
         located.problems += error.problems
         return []
-    first: dict[str, int] = {}
-    others = None
+    trials: dict[str, int] = {}
     for index, trial in enumerate(campaign.trials):
         for number, name in enumerate(trial.faults):
             place = ("trials", index, "faults", number)
-            if name in first or (name == OTHERS and others is not None):
-                line = located.mark(("trials", first.get(name, others))).line  # type: ignore[arg-type]
+            if name in trials:
+                line = located.mark(("trials", trials[name])).line
                 located.problem(place, f"{name} is in the trial of line {line} already")
-            elif name == OTHERS:
-                others = index
-            elif name not in known:
+            elif name != OTHERS and name not in known:
                 located.problem(place, f"there is no fault {name}: {suggestion(name, known)}")
             else:
-                first[name] = index
-    return list(_flown(known, first, others))
-
-
-def _flown(
-    known: dict[str, Fault], first: dict[str, int], others: int | None
-) -> Iterator[tuple[int, Fault]]:
-    for name, fault in known.items():
-        index = first.get(name, others)
-        if index is not None:
-            yield index, fault
+                trials[name] = index
+    flown = [(trials.get(name, trials.get(OTHERS)), fault) for name, fault in known.items()]
+    return [(index, fault) for index, fault in flown if index is not None]
 
 
 def _scenario(located: Located, place: located_yaml.Place, name: str, beside: Path) -> str:
