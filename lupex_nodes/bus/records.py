@@ -75,8 +75,12 @@ class Schema:
         """Pack ``rows`` (structured array of this dtype, shape (n,), or a list of tuples)."""
         if not isinstance(rows, np.ndarray):
             if len(rows) == 1:
-                return self._pack(now, self._struct.pack(*rows[0]), 1, frame_id)
-            rows = np.array(rows, self.dtype)
+                try:
+                    return self._pack(now, self._struct.pack(*rows[0]), 1, frame_id)
+                except OverflowError:
+                    pass  # beyond single precision, which numpy tells as infinite
+            with np.errstate(over="ignore"):
+                rows = np.array(rows, self.dtype)
         elif rows.dtype != self.dtype:
             raise RecordError(
                 f"rows of {rows.dtype} do not fit the record {self.name} of {self.dtype}"

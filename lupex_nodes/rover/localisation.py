@@ -51,6 +51,7 @@ _SENSORS = ("imu", "joints", "star_tracker", "visual_odometry", "ranging", "map_
 #: A turn about a point nearer than this is one on the spot.
 _SPOT_M = 0.2
 _LEARNING_S = 1800.0
+_STEEPEST_DEG = 60.0
 
 
 class LocalisationParameters(Parameters):
@@ -203,6 +204,8 @@ class Localisation:
             "fix": InnovationGate(4.0, 2),
         }
         self.refused = 0
+        #: Messages passed over because they hold what their sensor cannot tell, by sensor.
+        self.implausible: dict[str, int] = {}
         #: Sensors that the estimate does without, by the name of their argument.
         self.ignored: set[str] = set()
         self.roll_rad = self.pitch_rad = self.z_m = 0.0
@@ -220,6 +223,10 @@ class Localisation:
         for order, (port, _) in enumerate(self._ports):
             for message in port.drain():
                 if _SENSORS[order] in self.ignored:
+                    continue
+                if not _PLAUSIBLE[order](message):
+                    name = _SENSORS[order]
+                    self.implausible[name] = self.implausible.get(name, 0) + 1
                     continue
                 time = from_stamp(message.header.stamp)
                 if order == 1:
@@ -318,8 +325,8 @@ class Localisation:
         slip, side = _expected(
             p.vehicle_mass_kg,
             p.expected_friction_angle_deg,
-            round(math.degrees(self.pitch_rad) * (2.0 if backwards else -2.0)) / 2.0,
-            round(math.degrees(self.roll_rad) * (-2.0 if backwards else 2.0)) / 2.0,
+            _half_degrees(-self.pitch_rad if not backwards else self.pitch_rad),
+            _half_degrees(self.roll_rad if not backwards else -self.roll_rad),
         )
         slip_sigma = p.slip_sigma + p.slip_sigma_part * abs(slip)
         side_sigma = math.radians(p.side_slip_sigma_deg) + p.side_slip_sigma_part * abs(side)
@@ -566,6 +573,67 @@ class Localisation:
         verdict = self._gates[gate].judge(innovation, deviation, noise)
         self.refused += verdict is Verdict.REFUSE
         return verdict
+
+
+def _half_degrees(slope_rad: float) -> float:
+    """Round a slope; on steeper ground than the model's nobody drives."""
+    return min(max(round(math.degrees(slope_rad) * 2.0) / 2.0, -_STEEPEST_DEG), _STEEPEST_DEG)
+
+
+def _within(limit: float, *values: float) -> bool:
+    # false of what is not a number, too
+    return all(-limit < value < limit for value in values)
+
+
+def _plausible_imu(message: Imu) -> bool:
+    w, a = message.angular_velocity, message.linear_acceleration
+    return _within(10.0, w.x, w.y, w.z) and _within(100.0, a.x, a.y, a.z)
+
+
+def _plausible_joints(message: JointState) -> bool:
+    return (
+        len(message.position) >= 8
+        and _within(1e7, *message.position)
+        and _within(1e3, *message.velocity)
+    )
+
+
+def _plausible_stars(message: Imu) -> bool:
+    q, variance = message.orientation, message.orientation_covariance
+    if variance[0] < 0.0:
+        return True  # says itself that it has no attitude
+    length = q.x * q.x + q.y * q.y + q.z * q.z + q.w * q.w
+    return 0.9 < length < 1.1 and 0.0 < variance[8] < 100.0
+
+
+def _plausible_frame(message: PointCloud2) -> bool:
+    frame = VISUAL_ODOMETRY.row(message)
+    return (
+        _within(100.0, frame.ahead_m, frame.left_m, frame.up_m, frame.turn_rad)
+        and 0.0 <= frame.since_s < 1e6
+        and 0.0 <= frame.distance_sigma_m < 100.0
+        and (not frame.valid or frame.distance_sigma_m > 0.0)
+    )
+
+
+def _plausible_range(message: Range) -> bool:
+    return 0.0 <= message.range < 1e6 and 0.0 < message.variance < 1e8
+
+
+def _plausible_fix(message: PoseWithCovarianceStamped) -> bool:
+    at, covariance = message.pose.pose.position, message.pose.covariance
+    xx, xy, yx, yy = covariance[0], covariance[1], covariance[6], covariance[7]
+    return (
+        _within(1e7, at.x, at.y)
+        and 0.0 < xx < 1e8 and 0.0 < yy < 1e8 and xy * yx < xx * yy
+    )  # fmt: skip
+
+
+#: Whether a message holds what its sensor can tell, in the order of `_SENSORS`.
+_PLAUSIBLE: tuple[Callable[[Any], bool], ...] = (
+    _plausible_imu, _plausible_joints, _plausible_stars, _plausible_frame, _plausible_range,
+    _plausible_fix,
+)  # fmt: skip
 
 
 def _by_time(event: tuple[int, int, Any]) -> tuple[int, int]:

@@ -32,7 +32,14 @@ from lupex_nodes.rover.navigation_messages import (
 from lupex_nodes.rover.navigation_parameters import GoTo, Ignore, NavigationParameters
 from lupex_nodes.rover.path_following import Pose
 from lupex_nodes.rover.path_planning import Grid, Mark, NoPath, PathPlanner, Point, Way
-from lupex_nodes.rover.records import ELEVATION, LEG, MOBILITY, SKY, VISUAL_ODOMETRY
+from lupex_nodes.rover.records import (
+    ELEVATION,
+    LEG,
+    MOBILITY,
+    SKY,
+    VISUAL_ODOMETRY,
+    plausible_drive,
+)
 from lupex_nodes.rover.sky_forecast import SkyForecast
 from lupex_nodes.rover.uplinked_map import uplinked_map
 
@@ -116,6 +123,7 @@ class Navigation(Unit):
         self.journey: Journey | None = None
         self._leg: _Leg | None = None
         self._sky_due = 0
+        self._doubted = 0
         self._hazards_due = self._progress_due = 0
         self._hazards_changed = False
         self._started: int | None = None
@@ -155,6 +163,11 @@ class Navigation(Unit):
         e = self.localisation
         driving = self.journey is not None and self.journey.phase is not Phase.WAITING
         e.update(now, not driving and e.still_s(now) > _SETTLING_S)
+        if len(e.implausible) > self._doubted:
+            self._doubted = len(e.implausible)
+            sensor = list(e.implausible)[-1]
+            self.event("SENSOR_IMPLAUSIBLE", f"The sensor {sensor} tells what it cannot measure: "
+                       "such messages are passed over.", sensor=sensor)  # fmt: skip
         self._take_goals(now)
         if self.elevation.value is not None:
             self._look(now)
@@ -297,7 +310,7 @@ class Navigation(Unit):
     # --- driving ---------------------------------------------------------------------------
 
     def _situation(self, now: int) -> Situation:
-        e, drive = self.localisation, self.drive.row()
+        e, drive = self.localisation, self._drive_state()
         tilt = math.acos(math.cos(e.roll_rad) * math.cos(e.pitch_rad))
         return Situation(
             Pose(e.x_m, e.y_m, e.yaw_rad, e.slip, e.side_slip_rad),
@@ -308,7 +321,7 @@ class Navigation(Unit):
         )
 
     def _go_on(self, now: int, journey: Journey) -> None:
-        drive = self.drive.row()
+        drive = self._drive_state()
         if drive is not None and drive.blocked == _BY_COMMAND:
             self._drop(now, False, "the drive was stopped by command")
             return
@@ -341,6 +354,12 @@ class Navigation(Unit):
         messages = self.elevation.drain()
         for message in messages:
             seen = ELEVATION.rows(message)
+            sound = (seen["deviation"] > 0.0) & (seen["deviation"] < 10.0)
+            for axis in "xyz":
+                sound &= np.abs(seen[axis]) < 100.0
+            seen = seen[sound]
+            if not seen.size:
+                continue
             body = np.column_stack([seen["x"], seen["y"], seen["z"]]).astype(float)
             q = quaternion(e.roll_rad, e.pitch_rad, e.yaw_rad)
             points = Rotation.from_quat(q).apply(body) + (e.x_m, e.y_m, e.z_m)
@@ -353,8 +372,13 @@ class Navigation(Unit):
             self.hazards.publish(hazards_message(now, self.hazard_map))
 
     def _energy_j(self) -> float:
-        drive = self.drive.row()
+        drive = self._drive_state()
         return 0.0 if drive is None else drive.energy_j
+
+    def _drive_state(self) -> Any:
+        """Return what the drive told last, None while it tells what no drive does."""
+        drive = self.drive.row()
+        return drive if drive is not None and plausible_drive(drive) else None
 
     def _next(self, now: int) -> int:
         """Return when there is something to do again."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lupex_nodes.bus.records import Schema
 from lupex_nodes.models.crawler_kinematics import CRAWLERS
 
@@ -101,3 +103,13 @@ WATCHDOG = Schema(
     ("strokes", "u4", "since the fault manager began"),
     ("safe", "u1", "1 in safe mode"),
 )
+
+
+def plausible_drive(state: Any) -> bool:
+    """Return whether a row of `MOBILITY` tells what a drive can do; after upsets it may not."""
+    return (
+        -50.0 < state.slip < 50.0
+        and state.blocked <= 2
+        and 0.0 <= state.energy_j < 1e12
+        and 0.0 <= state.travel_m < 1e7
+    )
