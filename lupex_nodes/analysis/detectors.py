@@ -40,6 +40,7 @@ _STEADY_INTERVALS = 5
 _EDGE_S = 1e-6
 _UNANSWERED = "COMMAND_UNANSWERED"
 _DID_NOT_ANSWER = re.compile(r"^(?:\S+: )?(\w+) did not answer within ")
+_SWITCHED_WITHIN_S = 5.0
 # A parked unit ticks once a minute.
 _RESET_WITHIN_S = 65.0
 # Sent when there is something to say, and what the recorder makes of other topics.
@@ -62,6 +63,7 @@ def default_detectors() -> list[Detector]:
         events,
         unanswered,
         resets,
+        partial(opened, units=units),
         health,
         failed_commands,
         log_errors,
@@ -290,6 +292,23 @@ def resets(tables: Tables) -> Iterator[Finding]:
         if same:
             message = f"{unit} was reset by itself{_count(same)}"
             yield Finding(same[0].time_s, unit, "RESET", "reset", "warning", "", message)
+
+
+def opened(tables: Tables, units: Mapping[str, Installed]) -> Iterator[Finding]:
+    """Yield channels that went off though their power unit tells of no switching."""
+    for supply in {unit.supply: None for unit in units.values() if unit.supply}:
+        told = [event.time_s for event in tables.events if event.unit == supply]
+        told += [command.time_s for command in tables.commands if command.unit == supply]
+        record = tables.record(f"{units[supply].namespace}/{supply}/channels")
+        for name in (record.rows.dtype.names or ()) if record is not None else ():
+            assert record is not None
+            on = record.rows[name].astype(bool)
+            for index in np.flatnonzero(on[:-1] & ~on[1:]):
+                time_s = float(record.time_s[index + 1])
+                if not any(abs(time_s - each) <= _SWITCHED_WITHIN_S for each in told):
+                    message = f"channel {name} went off though nobody switched it"
+                    yield Finding(time_s, supply, name, "opened", "warning", "", message)
+                    break
 
 
 def health(tables: Tables) -> Iterator[Finding]:

@@ -24,6 +24,8 @@ from lupex_nodes.share import share_file
 SILENT_PERIODS = 3.0
 # A late message may be one; a clock that runs away makes all of them late.
 _LATE_MESSAGES = 3
+# So many short silences within this time of each other are no accident.
+_OFTEN, _OFTEN_S = 5, 300.0
 _EDGE_S = 1e-6
 
 
@@ -101,6 +103,7 @@ def rates(
                 for first_s, last_s in _held_spans(tables, row, start_s, end_s)
             ):
                 found.append((start_s, end_s))
+        found = _sure(tables, row, found)
         if found:
             start_s, end_s = found[0]
             more = f", {len(found)} times in all" if len(found) > 1 else ""
@@ -130,6 +133,25 @@ def _held_spans(
         begun_s, ended_s = max(first_s + row.settled_s, start_s), min(last_s, end_s)
         if ended_s > begun_s:
             yield begun_s, ended_s
+
+
+def _sure(
+    tables: Tables, row: Expected, found: list[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """Return the silences without those that a mode explains that nobody told of.
+
+    Between two words of its housekeeping a unit may have been in another mode, now and then.
+    """
+    beats = tables.heartbeats.get(row.mode_of)
+    if beats is None or len(beats) < 2:
+        return found
+    often = np.array([start_s for start_s, _ in found])
+    near = np.searchsorted(often, often + _OFTEN_S) - np.searchsorted(often, often - _OFTEN_S)
+    unseen_s = 2.0 * float(np.median(np.diff(beats)))
+    return [
+        (start_s, end_s) for (start_s, end_s), number in zip(found, near, strict=True)
+        if end_s - start_s > unseen_s or number >= _OFTEN
+    ]  # fmt: skip
 
 
 def _beats(tables: Tables, unit: str, start_s: float, end_s: float) -> bool:

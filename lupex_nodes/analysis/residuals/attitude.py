@@ -120,12 +120,25 @@ def stars_missing(tables: Tables) -> Series | None:
         return None
     time_s, valid, *_ = frames
     missing = (~valid).astype(float)
-    tubes = tubes_together_ratio(tables)
-    if tubes is not None and len(tubes.values):
-        known = Series(*(each[np.isfinite(tubes.values)] for each in tubes))
-        if len(known.values):
-            missing[held(known, time_s, 3600.0) > _QUIET_RATIO] = np.nan
+    particles = _particles(tables)
+    if particles is not None:
+        missing[held(particles, time_s, 3600.0) > _QUIET_RATIO] = np.nan
     return Series(time_s, missing)
+
+
+def _particles(tables: Tables) -> Series | None:
+    """Return what both tubes count over what they should; of a bag without counts, what one told.
+
+    Housekeeping tells the counts of its own period, so they are taken over the first ones told.
+    """
+    tubes = tubes_together_ratio(tables)
+    if tubes is not None and np.isfinite(tubes.values).any():
+        known = np.isfinite(tubes.values)
+        return Series(tubes.time_s[known], tubes.values[known])
+    told = tables.housekeeping.get("neutron_spectrometer", {}).get("thermal_counts")
+    if told is None or not np.any(told.values > 0.0):
+        return None
+    return Series(told.time_s, told.values / np.median(told.values[told.values > 0.0][:60]))
 
 
 def tilt_mismatch_deg(tables: Tables) -> Series | None:
