@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,17 @@ from lupex_nodes.rover.responses import (
 from lupex_nodes.rover.telemetry import Source, Telemetry
 from lupex_nodes.world.records import LOAD
 
-_LOOK = 10 * SECOND
+#: Between looks: driving, each sample of the joints is one more; both are less than the watchdog's.
+_LOOK, _LOOK_PARKED = 10 * SECOND, 20 * SECOND
 _SWEEP = 5 * SECOND
 _SETTLE = 60 * SECOND
 _QUIET_AGAIN_S = 3600.0
+#: Data younger than this still come.
+_DATA_S = 15.0
 #: A safe rover that lives on its battery goes to sleep below this state of charge.
 _SLEEP_BELOW = 0.25
 _SLEEP_AFTER_S = 600.0
+_PLACE = attrgetter("place")
 _NOTHING_KEPT = {"attempts": 0, "out": False, "first": None, "muted_by": "", "healed_at": 0}
 #: The row that tells of solar particles; rows with `quiet` wait until it is over.
 _PARTICLES = "PARTICLE_EVENT"
@@ -71,6 +76,8 @@ class Watch:
         self.muted_by: str = kept["muted_by"]
         self.respond_at: int | None = None
         self.looked_at = -1
+        self.place = 0
+        self.inhibited_by: list[Watch] = []
         #: Attempts made, whether a sensor is left out, since when the fault is confirmed and what
         #: mutes it; outlives the power.
         self.kept = kept
@@ -85,14 +92,14 @@ class Watch:
         """Whether the symptom is there but has not lasted long enough."""
         return self.since is not None and not self.confirmed
 
-    def look(self, now: int, seen: Telemetry, inhibited: bool) -> bool:
+    def look(self, now: int, seen: Telemetry) -> bool:
         """Sample; return whether the state changed."""
         watch = self.monitor
         present = watch.sample(now, seen, self.confirmed)
         if (
             present is None
             or present is self.confirmed
-            or inhibited
+            or any(other.confirmed for other in self.inhibited_by)
             or watch.judged_since(now, seen) is None
         ):
             self.since = None
@@ -206,7 +213,8 @@ class FaultManager(Unit):
             for fault in table
         }
         self._rows = list(self._watches.values())
-        self._place = {watch.fault.id: place for place, watch in enumerate(self._rows)}
+        for place, watch in enumerate(self._rows):
+            watch.place = place
         self._told_rows = [watch for watch in self._rows if isinstance(watch.monitor, Told)]
         # a row is looked at when there is something new for it; these are by the clock
         self._timed_rows = [w for w in self._rows if w.fault.detection.kind in ("silence", "mode")
@@ -219,12 +227,11 @@ class FaultManager(Unit):
         self._active = [watch for watch in self._rows if watch.confirmed]
         self._swept = 0
         self._explained: dict[str, list[str]] = {}
-        self._inhibited_by: dict[str, list[Watch]] = {}
         for fault in table:
             for symptom in matching(table, fault, fault.explains):
                 self._explained.setdefault(symptom, []).append(fault.id)
             for other in matching(table, fault, fault.inhibits):
-                self._inhibited_by.setdefault(other, []).append(self._watches[fault.id])
+                self._watches[other].inhibited_by.append(self._watches[fault.id])
         self._sources = sources
         self._seen: Telemetry | None = None
         self._running: dict[str, Response] = {}
@@ -303,14 +310,16 @@ class FaultManager(Unit):
             if not source.fresh or source.row is None:
                 continue
             for residual in residuals:
-                if residual.updated_at != now:
-                    residual.updated_at = now
+                if residual.updated_at == now:
+                    continue
+                residual.updated_at = now
+                try:
                     residual.update(now, seen)
+                except (ArithmeticError, ValueError):
+                    residual.value = None  # of numbers that no sensor tells; other rows say so
         looked = self._rows_to_look_at(now, seen)
         for watch in looked:
-            by = self._inhibited_by.get(watch.fault.id)
-            inhibited = by is not None and any(each.confirmed for each in by)
-            if watch.look(now, seen, inhibited):
+            if watch.look(now, seen):
                 (self._confirm if watch.confirmed else self._heal)(now, watch)
         self._active = [watch for watch in looked if watch.active]
         self._respond(now, reports)
@@ -338,12 +347,12 @@ class FaultManager(Unit):
             if watch.looked_at != now:
                 watch.looked_at = now
                 looked.append(watch)
-        looked.sort(key=lambda watch: self._place[watch.fault.id])
+        looked.sort(key=_PLACE)
         return looked
 
     def housekeeping(self) -> dict[str, Any]:
         """Say what is wrong."""
-        confirmed = [watch for watch in self._rows if watch.confirmed]
+        confirmed = [watch for watch in self._active if watch.confirmed]
         open_ones = [watch.fault.id for watch in confirmed if not watch.muted_by]
         return {
             "faults": len(open_ones),
@@ -465,6 +474,14 @@ class FaultManager(Unit):
                 "passive.", level=WARN, fault=fault.id, unit=fault.unit, response=deed,
             )  # fmt: skip
             return
+        if self._works(now, fault):
+            self.event(
+                "RESPONSE_WITHHELD",
+                f"{fault.id} of {fault.unit} is not answered by {deed}, because its data still "
+                "come.", level=WARN, fault=fault.id, unit=fault.unit, response=deed,
+            )  # fmt: skip
+            watch.respond_at = now + seconds(_QUIET_AGAIN_S)
+            return
         watch.kept["attempts"] = made + 1
         if deed == "safe_mode":
             self._enter_safe_mode(f"because of {fault.id} of {fault.unit}")
@@ -477,6 +494,10 @@ class FaultManager(Unit):
         self._running[fault.unit] = self._start(
             Response(fault, deed, made + 1, steps, self.call)
         )
+
+    def _works(self, now: int, fault: Fault) -> bool:
+        source = self._sources.get(fault.response.data)
+        return source is not None and source.age_s(now) < _DATA_S
 
     def _start(self, response: Response) -> Response:
         fault = response.fault
@@ -549,7 +570,9 @@ class FaultManager(Unit):
     def _next(self, now: int) -> int:
         if self._running or self._orders:
             return now + SECOND
-        due = now - now % _LOOK + _LOOK
+        moving = self._seen is not None and self._seen.conditions.get("standing") is None
+        look = _LOOK if moving else _LOOK_PARKED
+        due = now - now % look + look
         for watch in self._active:
             for at in (watch.due(), watch.respond_at):
                 if at is not None:

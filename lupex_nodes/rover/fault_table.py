@@ -69,6 +69,9 @@ class Detection(_Part):
     valid_in_modes: tuple[Condition, ...] = Field(
         (), description="conditions that must all hold, besides: awake, unit powered and settled"
     )
+    settling_s: float = Field(
+        60.0, ge=0, description="after power-on of the unit, or of this one, to be judged (s)"
+    )
     valid_after_s: float = Field(0.0, ge=0, description="they must have held for so long (s)")
 
     @model_validator(mode="after")
@@ -86,6 +89,9 @@ class Response(_Part):
     what: Deed = "none"
     sensor: str = Field("", description="that ignore_sensor leaves out")
     channel: str = Field("", description="to switch; empty: the unit's own")
+    data: str = Field(
+        "", description="topic; while messages come on it the unit works, and is left alone"
+    )
     max_attempts: int = Field(1, ge=1, le=10)
     cooldown_s: float = Field(120.0, ge=1, description="between attempts (s)")
     escalate_to: tuple[Deed, ...] = Field((), description="tried once each, in turn, after that")

@@ -322,7 +322,7 @@ class Localisation:
             ahead_m, left_m = slide_m * math.sin(self.pitch_rad), -slide_m * math.sin(self.roll_rad)
             return Move(ahead_m, left_m, 0.0, 0.0, self._turned_rad)
         backwards = pace.ahead_m < 0.0
-        slip, side = _expected(
+        slip, side = expected_slip(
             p.vehicle_mass_kg,
             p.expected_friction_angle_deg,
             _half_degrees(-self.pitch_rad if not backwards else self.pitch_rad),
@@ -641,7 +641,7 @@ def _by_time(event: tuple[int, int, Any]) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=20_000)
-def _expected(
+def expected_slip(
     mass_kg: float, friction_angle_deg: float, climb_deg: float, cross_deg: float
 ) -> tuple[float, float]:
     """Return slip and side slip (rad) to expect on a slope, at most a slip of 0.8."""

@@ -18,8 +18,6 @@ from lupex_nodes.rover.telemetry import Telemetry
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq,
 }  # fmt: skip
-#: A unit needs so long after power-on, and this one after its own, to be judged.
-_SETTLING = 60 * SECOND
 
 
 class Monitor:
@@ -30,6 +28,7 @@ class Monitor:
         self.detection: Detection = fault.detection
         self.value: Any = ""
         self.since: int | None = None
+        self._settling = seconds(fault.detection.settling_s)
         self._valid_after = seconds(fault.detection.valid_after_s)
 
     def sample(self, now: int, seen: Telemetry, confirmed: bool) -> bool | None:
@@ -45,7 +44,7 @@ class Monitor:
         awake = seen.conditions["awake"]
         if powered is None or awake is None:
             return None
-        latest = max(seen.start, powered, awake) + _SETTLING
+        latest = max(seen.start, powered, awake) + self._settling
         for name in self.detection.valid_in_modes:
             since = seen.conditions.get(name)
             if since is None:
@@ -106,13 +105,17 @@ class Difference(_Compared):
         return None if value is None else self.compare(value, confirmed)
 
 
+def _whole(row: Any) -> Any:
+    return row
+
+
 class Frozen(Monitor):
-    """A field that is the same in one message after the other, and not zero."""
+    """A field that is the same in one message after the other, and not zero; `*`: all fields."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault)
         self.topic, _, path = self.detection.signal.partition(".")
-        self._get = operator.attrgetter(path)
+        self._get = operator.attrgetter(path) if path != "*" else _whole
         self._before: Any = None
         self._same: bool | None = None
 
@@ -121,7 +124,7 @@ class Frozen(Monitor):
         source = seen.sources[self.topic]
         if source.fresh and source.row is not None:
             value = self._get(source.row)
-            if not isinstance(value, int | float):
+            if not isinstance(value, int | float | tuple):
                 value = bytes(memoryview(value)) if hasattr(value, "tobytes") else repr(value)
             # what has nothing to tell tells zero, time after time
             self._same = value == self._before and value != 0

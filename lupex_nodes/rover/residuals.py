@@ -19,7 +19,8 @@ from lupex_nodes.models.neutron import NeutronPrior
 from lupex_nodes.models.solar_array import SolarArray
 from lupex_nodes.models.terramechanics import MOON_GRAVITY_M_S2
 from lupex_nodes.rover.attitude import tilt_of, yaw_of
-from lupex_nodes.rover.records import CURRENTS
+from lupex_nodes.rover.localisation import LocalisationParameters, expected_slip
+from lupex_nodes.rover.records import CURRENTS, plausible_drive
 from lupex_nodes.rover.telemetry import Source, Telemetry
 from lupex_nodes.world.load_report import loads_behind
 
@@ -30,6 +31,7 @@ _IMU, _STARS, _ODOMETRY = "rover/imu/data", "rover/star_tracker/attitude", "rove
 _FRAMES = "rover/stereo_camera/visual_odometry"
 _DRIVE, _CURRENTS, _COMMAND = "rover/mobility/state", "rover/mobility/currents", "rover/cmd_vel"
 _SKY, _HEAT = "rover/navigation/sky", "rover/thermal/temperatures"
+_CHANNELS = "rover/power/channels"
 _LANDER_BATTERY, _LANDER_BUS = "lander/lander_power/battery", "lander/lander_power/bus"
 _FIX = "ground/map_fix"
 _RANGE, _COUNTS = "rover/ranging/range", "payload/neutron_spectrometer/counts"
@@ -149,20 +151,82 @@ class Regulator(Residual):
 
 
 class ArrayOutput(Residual):
-    """Power that the array could give over that of a clean one in full light: 1."""
+    """Power that the array could give over that of a clean one in full light: 1.
+
+    A hill that the map does not show takes the light slowly of a rover that stands, or is there
+    from the start: then nothing is said until the light is back or the rover drives.
+    """
 
     topics = (_BUS, _SKY)
+    sound, weak = 0.8, 0.65
+    #: The Sun's disc takes an hour to set behind a steep edge; a string is lost at once.
+    fall_s = 300.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shaded = True
+        self._sound_at = 0
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Expect what a panel that faces the Sun gives."""
-        bus = seen.row(_BUS)
-        if bus is None or seen.conditions.get("lit") is None:
+        bus, lit = seen.row(_BUS), seen.conditions.get("lit") is not None
+        if bus is None or not lit:
             self.value = None
             return
-        self.value = bus.array_limit_w / _FACING_W
+        ratio = bus.array_limit_w / _FACING_W
+        if ratio >= self.sound or seen.conditions.get("driving") is not None:
+            self._shaded, self._sound_at = False, now
+        elif ratio > self.weak and now - self._sound_at > self.fall_s * SECOND:
+            self._shaded = True
+        self.value = None if self._shaded else ratio
 
 
 _FACING_W = SolarArray().power_of_strips_w(1361.0, (1.0, 1.0, 1.0), 1.0)
+
+
+class LoadMismatch(Residual):
+    """Load told less that by which the ledger of the bus grew, over it: 0."""
+
+    topics = (_BUS,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: tuple[int, float] | None = None
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Divide the energy since the message before by the time."""
+        source = seen.sources[_BUS]
+        at, bus, before = source.stamp, source.row, self._before
+        self._before = (at, bus.load_energy_j)
+        if before is None or at <= before[0]:
+            return
+        mean_w = (bus.load_energy_j - before[1]) * SECOND / (at - before[0])
+        self.value = abs(bus.load_w - mean_w) / mean_w if mean_w > 10.0 else None
+
+
+class ChannelsOpened(Residual):
+    """Channels that went off although nobody switched, shed or tripped them, and still are."""
+
+    topics = (_CHANNELS,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: dict[str, bool] = {}
+        self._open: set[str] = set()
+        self.value = 0.0
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Look for an event that names the channel."""
+        named = {v.value for unit, _, values in seen.events if unit == "power"
+                 for v in values if v.key == "channel"}  # fmt: skip
+        on, bus = seen.channels, seen.row(_BUS)
+        alive = seen.conditions["awake"] is not None and (bus is None or bool(bus.alive))
+        for name, was in self._before.items():
+            if was and not on.get(name, True) and name not in named and alive:
+                self._open.add(name)
+        self._open = {name for name in self._open if not on.get(name, True)} - named
+        self._before = dict(on)
+        self.value = float(len(self._open))
 
 
 class EnergyBooks(Residual):
@@ -292,16 +356,21 @@ class _GyroAndStars(Residual):
     def update(self, now: int, seen: Telemetry) -> None:
         """Turn with the gyros, then look at the stars."""
         if seen.fresh(_IMU):
-            self._turn(seen.sources[_IMU])
+            self._turn(seen.sources[_IMU], seen)
         stars = seen.sources[_STARS]
         if stars.fresh and stars.row.orientation_covariance[0] >= 0.0:
             q = stars.row.orientation
             self._look(stars.stamp, yaw_of((q.x, q.y, q.z, q.w)))
 
-    def _turn(self, imu: Source) -> None:
+    @staticmethod
+    def _longest(seen: Telemetry) -> float:
+        # what a driving rover turns between samples that lie apart, the gyros have not told
+        return 150.0 if seen.conditions.get("driving") is None else 4.0
+
+    def _turn(self, imu: Source, seen: Telemetry) -> None:
         at, before = imu.stamp, self._imu_at
         self._imu_at = at
-        if before is None or not 0 < at - before < 150 * SECOND:
+        if before is None or not 0 < at - before < self._longest(seen) * SECOND:
             self._frame = None
             return
         w, a = imu.row.angular_velocity, imu.row.linear_acceleration
@@ -336,20 +405,12 @@ class GyroBias(_GyroAndStars):
 
 
 class StarJump(_GyroAndStars):
-    """Greatest step of the stars' yaw against the gyros in ten minutes, deg."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._steps: deque[tuple[int, float]] = deque()
+    """Step of the stars' yaw against the gyros from one frame to the next, deg."""
 
     def _look(self, at: int, yaw_rad: float) -> None:
         gap_rad = yaw_rad - self._turned_rad
         if self._frame is not None:
-            step = math.remainder(gap_rad - self._frame[1], 2.0 * math.pi)
-            self._steps.append((at, abs(math.degrees(step))))
-            while at - self._steps[0][0] > 600 * SECOND:
-                self._steps.popleft()
-            self.value = max(each for _, each in self._steps)
+            self.value = abs(math.degrees(math.remainder(gap_rad - self._frame[1], 2.0 * math.pi)))
         self._frame = (at, gap_rad)
 
 
@@ -375,27 +436,35 @@ class Gravity(Residual):
 
 
 class Tilt(Residual):
-    """Angle between the vertical of the accelerometers and of the stars, deg, standing."""
+    """Angle between the vertical of the accelerometers and of the stars, deg, mean of six frames.
+
+    Where the rover drives as well: accelerometers and stars see the same bumps.
+    """
 
     topics = (_STARS,)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._apart: deque[tuple[float, float]] = deque(maxlen=6)
+
     def update(self, now: int, seen: Telemetry) -> None:
         """Compare roll and pitch."""
-        imu, stars = seen.row(_IMU), seen.row(_STARS)
-        still = seen.conditions.get("standing")
-        if still is None or now - still < 120 * SECOND or imu is None:
-            self.value = None
+        imu, stars = seen.sources[_IMU], seen.row(_STARS)
+        if imu.row is None or stars.orientation_covariance[0] < 0.0:
             return
-        if stars.orientation_covariance[0] < 0.0:
+        if seen.conditions.get("driving") is not None and imu.age_s(now) > 3.0:
             return
-        a, q = imu.linear_acceleration, stars.orientation
+        a, q = imu.row.linear_acceleration, stars.orientation
         roll, pitch = math.atan2(a.y, a.z), math.atan2(-a.x, math.hypot(a.y, a.z))
         star_roll, star_pitch = tilt_of((q.x, q.y, q.z, q.w))
-        self.value = math.degrees(math.hypot(roll - star_roll, pitch - star_pitch))
+        self._apart.append((roll - star_roll, pitch - star_pitch))
+        if len(self._apart) == self._apart.maxlen:
+            sums = [sum(axis) / len(self._apart) for axis in zip(*self._apart, strict=True)]
+            self.value = math.degrees(math.hypot(*sums))
 
 
 class GyroNoise(Residual):
-    """Scatter of the gyros of the standing rover over that of sound ones: 1."""
+    """Scatter of the gyro about the long axis over that of a sound one: 1, over bumps up to 3."""
 
     topics = (_IMU,)
     random_walk_rad_sqrt_s: float = math.radians(0.05) / 60.0
@@ -403,20 +472,17 @@ class GyroNoise(Residual):
     def __init__(self) -> None:
         super().__init__()
         self._before: tuple[int, float] | None = None
-        self._squares: deque[float] = deque(maxlen=8)
+        self._squares: deque[float] = deque(maxlen=12)
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Take the differences of consecutive mean rates, each of the time between samples."""
         source = seen.sources[_IMU]
-        if seen.conditions.get("standing") is None:
-            self._before, self.value = None, None
-            self._squares.clear()
-            return
         at, rate = source.stamp, source.row.angular_velocity.x
         if self._before is not None and at > self._before[0]:
             dt_s = (at - self._before[0]) / SECOND
             sound = self.random_walk_rad_sqrt_s / math.sqrt(dt_s) * math.sqrt(2.0)
-            self._squares.append(((rate - self._before[1]) / sound) ** 2)
+            step = (rate - self._before[1]) / sound
+            self._squares.append(step * step)
             if len(self._squares) == self._squares.maxlen:
                 self.value = math.sqrt(sum(self._squares) / len(self._squares))
         self._before = (at, rate)
@@ -453,31 +519,34 @@ class WayWithoutFrames(Residual):
         self.value = travel_m - self._at_m
 
 
-class FramesLost(Residual):
-    """Part of the last twelve frames without enough features, taken across the light."""
+class Features(Residual):
+    """Features found over those that the light lets sound cameras find at least; above 1.
+
+    The median of the last ten frames; towards the Sun and away from it shadows are hard to follow.
+    """
 
     topics = (_FRAMES,)
+    at_least, across = 5.0, 40.0
 
     def __init__(self) -> None:
         super().__init__()
-        self._valid: deque[int] = deque(maxlen=12)
+        self._found: deque[float] = deque(maxlen=10)
 
     def update(self, now: int, seen: Telemetry) -> None:
-        """Count; towards the Sun and away from it shadows are hard to follow for sound cameras."""
+        """Count where the ground is lit: where a strip of the array is dark it is not."""
         odometry, sky, bus = seen.row(_ODOMETRY), seen.row(_SKY), seen.row(_BUS)
         lit = bus is not None and bus.array_limit_w > 0.85 * _FACING_W
         if seen.conditions.get("lit") is None or odometry is None or not lit:
-            # where a strip of the array is dark the ground is as well
-            self._valid.clear()
+            self._found.clear()
             self.value = None
             return
         q = odometry.pose.pose.orientation
         off_deg = 90.0 - math.degrees(yaw_of((q.x, q.y, q.z, q.w))) - sky.sun_azimuth_deg
-        if abs(math.cos(math.radians(off_deg))) > 0.8:
-            return
-        self._valid.append(seen.row(_FRAMES).valid)
-        if len(self._valid) == self._valid.maxlen:
-            self.value = 1.0 - sum(self._valid) / len(self._valid)
+        along = abs(math.cos(math.radians(off_deg)))
+        need = self.at_least + self.across * min(max((0.95 - along) / 0.2, 0.0), 1.0)
+        self._found.append(seen.row(_FRAMES).features / need)
+        if len(self._found) == self._found.maxlen:
+            self.value = sorted(self._found)[len(self._found) // 2]
 
 
 class FrameGaps(Residual):
@@ -504,6 +573,49 @@ class FrameGaps(Residual):
 
 
 class CameraScale(Residual):
+    """Way that the cameras saw over that of the tracks less the slip to expect, over 10 m: 1.
+
+    More slip than expected makes it less; only a camera's scale, or tracks that do not count, make
+    it more.
+    """
+
+    topics = (_FRAMES,)
+    steepest_deg = 12.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._laid_m: float | None = None
+        self._ways: deque[tuple[float, float]] = deque()
+        believed = LocalisationParameters()
+        self._vehicle = believed.vehicle_mass_kg, believed.expected_friction_angle_deg
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Sum frame by frame."""
+        drive, frame, imu = seen.row(_DRIVE), seen.row(_FRAMES), seen.row(_IMU)
+        if drive is None or imu is None:
+            return
+        before, self._laid_m = self._laid_m, drive.travel_m
+        a = imu.linear_acceleration
+        climb_deg = round(math.degrees(math.atan2(a.x, math.hypot(a.y, a.z))))
+        cross_deg = round(math.degrees(math.atan2(a.y, a.z)))
+        if before is None or max(abs(climb_deg), abs(cross_deg)) > self.steepest_deg:
+            return
+        laid_m = drive.travel_m - before
+        if not frame.valid or abs(frame.turn_rad) > 0.15 or not 0.3 < laid_m < 5.0:
+            return
+        if frame.ahead_m < 0.0:
+            climb_deg, cross_deg = -climb_deg, -cross_deg
+        slip, _ = expected_slip(*self._vehicle, climb_deg, cross_deg)
+        seen_m = math.hypot(frame.ahead_m, frame.left_m, frame.up_m)
+        self._ways.append((seen_m, laid_m * (1.0 - slip)))
+        while sum(way for _, way in self._ways) > 10.0 + self._ways[0][1]:
+            self._ways.popleft()
+        whole_m = sum(way for _, way in self._ways)
+        if whole_m >= 10.0:
+            self.value = sum(way for way, _ in self._ways) / whole_m
+
+
+class CameraShort(Residual):
     """Way that the cameras saw over way of the tracks less slip by the ground speed sensor: 1.
 
     Over 10 m of frames that hold no sharp turn, over what it was in the first 20 m: the scale of
@@ -534,7 +646,7 @@ class CameraScale(Residual):
         self._over_ground_m = 0.0
         if not frame.valid or abs(frame.turn_rad) > 0.15 or over_ground_m < 0.3:
             return
-        seen_m = math.sqrt(frame.ahead_m**2 + frame.left_m**2 + frame.up_m**2)
+        seen_m = math.hypot(frame.ahead_m, frame.left_m, frame.up_m)
         if self._first[1] < 20.0:
             self._first[0] += seen_m
             self._first[1] += over_ground_m
@@ -555,12 +667,7 @@ class DriveImplausible(Residual):
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Look at each field's range."""
-        d = seen.row(_DRIVE)
-        sound = (
-            -50.0 < d.slip < 50.0 and d.blocked <= 2 and 0.0 <= d.energy_j < 1e12
-            and 0.0 <= d.travel_m < 1e7
-        )  # fmt: skip
-        self.value = float(not sound)
+        self.value = float(not plausible_drive(seen.row(_DRIVE)))
 
 
 class CurrentSpread(Residual):
@@ -574,7 +681,9 @@ class CurrentSpread(Residual):
         if rows is None or not rows.size:
             self.value = None
             return
-        means = sorted(float(rows[field.name].mean()) for field in CURRENTS.fields[1:])
+        # all columns are of one kind: as a table they are averaged at once
+        table = rows.view(CURRENTS.dtype[0]).reshape(rows.size, -1)
+        means = sorted(table.mean(axis=0)[1:].tolist())
         self.value = means[3] - sum(means[:3]) / 3.0 if means[0] > 0.5 else None
 
 
@@ -611,7 +720,10 @@ class EncoderLoss(Residual):
 
 
 class SteeringError(Residual):
-    """Largest angle between a crawler and where the velocity command wants it, deg."""
+    """How much further (deg) one crawler is from where the command wants it than all others.
+
+    While all turn to a new direction they are off alike.
+    """
 
     topics = (_JOINTS,)
 
@@ -625,11 +737,13 @@ class SteeringError(Residual):
         if seen.conditions.get("driving") is None or seen.conditions.get("commanded") is None:
             self.value = None
             return
-        v, told = asked.twist.linear, joints.position[4:]
+        v, told = asked.twist.linear, joints.position[4:].tolist()
+        if abs(asked.twist.angular.z) < 0.05 * abs(v.x) and max(map(abs, told)) < 0.1:
+            self.value = 0.0  # straight on, and so they are
+            return
         wanted = self._layout.drive(v.x, v.y, asked.twist.angular.z, told).steering_rad
-        self.value = math.degrees(max(
-            abs(math.remainder(a - b, math.pi)) for a, b in zip(wanted, told, strict=True)
-        ))  # fmt: skip
+        off = sorted(abs(math.remainder(a - b, math.pi)) for a, b in zip(wanted, told, strict=True))
+        self.value = math.degrees(off[-1] - off[-2])
 
 
 class DriveStill(Residual):
@@ -660,7 +774,7 @@ class RangeMisfit(Residual):
         if odometry is None:
             return
         at, covariance = odometry.pose.pose.position, odometry.pose.covariance
-        believed_m = math.sqrt(at.x**2 + at.y**2 + at.z**2)
+        believed_m = math.hypot(at.x, at.y, at.z)
         variance = told.variance + max(covariance[0], covariance[7]) + 9.0
         self.value = abs(told.range - believed_m) / math.sqrt(variance)
 
@@ -862,7 +976,7 @@ class TubesApart(_TubeRates):
 
     def combine(self, epithermal: float, thermal: float) -> float | None:
         """Divide."""
-        return epithermal / thermal if thermal > 0.1 else None
+        return epithermal / thermal if thermal > 0.5 else None
 
 
 #: By the names that the table uses.
@@ -874,6 +988,8 @@ RESIDUALS: Mapping[str, type[Residual]] = {
     "unaccounted_load_w": UnaccountedLoad,
     "regulator_loss_fraction": Regulator,
     "array_output_ratio": ArrayOutput,
+    "load_mismatch_fraction": LoadMismatch,
+    "channels_opened": ChannelsOpened,
     "energy_books_fraction": EnergyBooks,
     "heater_duty_w": HeaterDuty,
     "heat_pipe_k": HeatPipe,
@@ -885,8 +1001,9 @@ RESIDUALS: Mapping[str, type[Residual]] = {
     "tilt_mismatch_deg": Tilt,
     "tilt_deg": Attitude,
     "way_without_frames_m": WayWithoutFrames,
-    "frames_lost_fraction": FramesLost,
+    "features_ratio": Features,
     "camera_scale_ratio": CameraScale,
+    "camera_short_ratio": CameraShort,
     "current_spread_a": CurrentSpread,
     "encoder_loss_fraction": EncoderLoss,
     "steering_error_deg": SteeringError,

@@ -35,10 +35,7 @@ class Source:
 
     def look(self) -> None:
         """Take what came since the last look."""
-        message = self.port.value
-        self.fresh = message is not self.message
-        if not self.fresh:
-            return
+        message, self.fresh = self.port.value, True
         self.message, self.time = message, self.port.time
         schema = self.port.spec.schema
         try:
@@ -67,7 +64,12 @@ class Heartbeat(NamedTuple):
         """Return a value of the housekeeping, None when it is not there."""
         for pair in self.values:
             if pair.key == key:
-                return _NUMBERS[pair.value] if pair.value in _NUMBERS else float(pair.value)
+                if pair.value in _NUMBERS:
+                    return _NUMBERS[pair.value]
+                try:
+                    return float(pair.value)
+                except ValueError:
+                    return None
         return None
 
 
@@ -107,10 +109,15 @@ class Telemetry:
     def look(self, now: int, beats: list[DiagnosticArray], events: list[DiagnosticArray]) -> None:
         """Take what came since the last step."""
         for source in self.sources.values():
-            source.look()
+            # most have nothing new at most steps
+            if source.port.value is not source.message:
+                source.look()
+            else:
+                source.fresh = False
         for message in beats:
+            time = from_stamp(message.header.stamp)
             for status in message.status:
-                self._take_beat(from_stamp(message.header.stamp), status)
+                self._take_beat(time, status)
         self.events = [
             (status.hardware_id, status.name.rpartition(": ")[2], status.values)
             for message in events

@@ -68,6 +68,9 @@ TRIALS: dict[str, Trial] = {
     "BUS_OVERLOADED": port("power", BUS, "wrong", 70, field="unmet_w", offset=10.0),
     "BUS_LEAK": physics("power", 420, bus_leak_w=50.0),
     "REGULATOR_LOSSES": physics("power", 420, on=HALF, regulator_efficiency_factor=0.85),
+    "BUS_LOAD_WRONG": port("power", BUS, "wrong", 400, field="load_w", gain=1.3),
+    "CHANNEL_OPENED": Trial("power", "degradation", {"open_channel": "ranging"}, 120,
+                            undo="on ranging"),
     "ENERGY_BOOKS": port("power", BUS, "wrong", 240, field="array_energy_j", gain=1.1),
     "BUS_FROZEN": port("power", BUS, "stuck", 260),
     "BUS_SILENT": port("power", BUS, "off", 220),
@@ -262,6 +265,8 @@ class Flight(Bench):
             for _ in range(3):
                 self.bus.request(rest.split()[1], "reset")
                 self.run(12)
+        elif what == "on":
+            self.bus.request("power", f"channels/{rest}/switch", data=True)
         elif what == "cycle":
             self.bus.request("power", f"channels/{rest}/switch", data=False)
             self.run(5)
