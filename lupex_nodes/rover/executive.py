@@ -102,6 +102,7 @@ class Executive(Unit):
         self._missed: list[str] = []
         self._start_at: int | None = None
         self._shown: tuple[int, ...] | None = None
+        self._cut_short: Activity | None = None
         self._held: bool = self.context.memory.get("held", False)
         kept = self.context.memory.get("plan")
         name = kept["name"] if kept else self.parameters.plan
@@ -177,6 +178,9 @@ class Executive(Unit):
         self.now = now
         self._look_at = now + seconds(self.period_s)
         self._take_reports()
+        if self._cut_short:
+            self._end_what_runs(self._cut_short)
+            self._cut_short = None
         if self.mode == "loaded" and self.parameters.autostart and not self._held:
             if self._start_at is None:
                 self._start_at = now + seconds(self.parameters.start_delay_s)
@@ -283,12 +287,23 @@ class Executive(Unit):
         if kept["mode"] == "running":
             left: Sequence[Activity] = self._activities[self._over :]
             self.tree = plan_tree(left, self)
+            self._cut_short = left[0] if left else None
             self.event("PLAN_RESUMED", f"The plan goes on after {self._over} activities.",
                        level=OK, activities=self._over)  # fmt: skip
         elif kept["mode"] != "loaded":
             # a plan that was over, or paused by command, does not start by itself
             self.tree = None if kept["mode"] in ("complete", "failed") else self.tree
             self.mode = kept["mode"]
+
+    def _end_what_runs(self, activity: Activity) -> None:
+        """End what a unit still does for an activity that starts again: it would be refused."""
+        if not activity.command:
+            return
+        busy = activity.target[0]
+        for target in [activity.stop] if activity.stop else self.parameters.abort_calls:
+            unit, _, name = target.partition("/")
+            if unit == busy:
+                self.call(unit, name)
 
     def _run(self, tree: Behaviour) -> None:
         charge = self._state_of_charge()
