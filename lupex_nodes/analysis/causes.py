@@ -20,8 +20,8 @@ from lupex_nodes.analysis.residuals import RESIDUALS
 #: How much a finding says against its own unit, 0 to 1, by kind.
 WEIGHTS = {
     "heartbeat": 1.0, "frozen": 1.0, "failed": 1.0, "unanswered": 0.95, "rate": 0.9,
-    "latency": 0.9, "reset": 0.9, "opened": 0.9, "residual": 0.8, "limit": 0.5, "gap": 0.5, "energy": 0.4,
-    "event": 0.3, "health": 0.2, "log": 0.2, "command": 0.1, "loss": 0.1,
+    "latency": 0.9, "reset": 0.9, "opened": 0.9, "residual": 0.8, "limit": 0.5, "gap": 0.5,
+    "energy": 0.4, "event": 0.3, "health": 0.2, "log": 0.2, "command": 0.1, "loss": 0.1,
 }  # fmt: skip
 #: From this weight on a finding is the unit's own doing unless a comparison has another side.
 OWN = 0.7

@@ -190,6 +190,8 @@ def _add_bags(commands: argparse._SubParsersAction) -> None:
     analyze.add_argument("bag", metavar="BAG", help="a bag folder, or a folder with one in `bag`")
     analyze.add_argument("--out", metavar="DIR", help="write report.html and findings.json there")
     analyze.add_argument("--json", action="store_true", help="print one JSON object")
+    analyze.add_argument("--vs", metavar="BAG", help="tell what differs from this bag instead: "
+                         "which signals, from when on, by how much; exit 1 if any")
     recover = _add(commands, "recover", "bags", "make a readable bag of what a kill left")
     recover.add_argument("bag", metavar="BAG")
     recover.add_argument("--out", metavar="DIR", help="write there, leave the bag as it is")

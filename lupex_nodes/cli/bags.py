@@ -16,9 +16,11 @@ from lupex_nodes.recording.bag_writer import RecordingError
 
 
 def analyze(options: argparse.Namespace) -> int:
-    """Print the findings of a bag."""
+    """Print the findings of a bag, or what differs from another one."""
     from lupex_nodes.analysis.bag_analysis import analyze as run_analysis
 
+    if options.vs:
+        return _compare(options)
     try:
         analysis = run_analysis(options.bag, Path(options.out) if options.out else None)
     except (BagError, OSError) as error:
@@ -28,6 +30,22 @@ def analyze(options: argparse.Namespace) -> int:
     else:
         print(analysis.text())
     return analysis.exit_code
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from lupex_nodes.analysis.bag_comparison import compare
+
+    try:
+        comparison = compare(options.bag, options.vs)
+        if options.out:
+            comparison.write(Path(options.out))
+    except (BagError, OSError) as error:
+        raise BadInput(str(error)) from None
+    if options.json:
+        print(json.dumps(comparison.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        print(comparison.text())
+    return ENDED_OTHERWISE if comparison.differences else COMPLETE
 
 
 def recover(options: argparse.Namespace) -> int:
