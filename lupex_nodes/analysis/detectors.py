@@ -38,6 +38,8 @@ _REGULAR = 1.5
 # So many regular intervals before a silence make it one.
 _STEADY_INTERVALS = 5
 _EDGE_S = 1e-6
+# To plan another way is what navigation is for.
+_ROUTINE = ("NEW_PATH",)
 _UNANSWERED = "COMMAND_UNANSWERED"
 _DID_NOT_ANSWER = re.compile(r"^(?:\S+: )?(\w+) did not answer within ")
 _SWITCHED_WITHIN_S = 5.0
@@ -257,7 +259,8 @@ def events(tables: Tables) -> Iterator[Finding]:
     for (unit, name, level), same in grouped.items():
         message = same[0].message + _count(same)
         kind = "failed" if name == "UNIT_FAILED" else "event"
-        yield Finding(same[0].time_s, unit, name, kind, _severity(level), "", message)
+        severity = "info" if name in _ROUTINE else _severity(level)
+        yield Finding(same[0].time_s, unit, name, kind, severity, "", message)
 
 
 def unanswered(tables: Tables) -> Iterator[Finding]:
