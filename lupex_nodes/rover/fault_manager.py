@@ -182,13 +182,14 @@ class FaultManager(Unit):
     cmd_vel = Input("rover/cmd_vel", TwistStamped)
     odometry = Input("rover/odometry", Odometry)
     sky = Input("rover/navigation/sky", PointCloud2, Qos.STATE, schema=SKY)
-    counts = Input("payload/neutron_spectrometer/counts", PointCloud2, schema=COUNTS)
+    counts = Input("payload/neutron_spectrometer/counts", PointCloud2, schema=COUNTS, queue=200)
     faults = Output("faults", DiagnosticArray, Qos.COMMAND)
     watchdog = Output("rover/watchdog", PointCloud2, schema=WATCHDOG)
 
     def setup(self) -> None:
         """Read the table; go on with what was kept over power-off."""
-        names = [name for name, port in ports(type(self), Input) if not port.queue]
+        said = (DIAGNOSTICS, EVENTS, COMMANDS)
+        names = [name for name, port in ports(type(self), Input) if port.topic not in said]
         sources = {
             getattr(self, name).spec.topic: Source(getattr(self, name)) for name in names
         }

@@ -875,10 +875,15 @@ class _TubeRates(Residual):
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Sum the last two minutes of live time."""
-        row, rows, sums = seen.row(_COUNTS), self._rows, self._sums
-        new = (row.live_time_s, row.epithermal_counts, row.thermal_counts)
-        if not 0.0 < new[0] < 1e4:
+        rows, sums = self._rows, self._sums
+        sound = [row for row in seen.sources[_COUNTS].rows if 0.0 < row.live_time_s < 1e4]
+        if not sound:
             return
+        new = (
+            sum(row.live_time_s for row in sound),
+            sum(row.epithermal_counts for row in sound),
+            sum(row.thermal_counts for row in sound),
+        )
         rows.append(new)
         for i in range(3):
             sums[i] += new[i]

@@ -22,14 +22,18 @@ _NUMBERS = {"true": 1.0, "false": 0.0}
 
 
 class Source:
-    """The latest message of a topic: `row` is its first row when it is a record."""
+    """The latest message of a topic: `row` is its first row when it is a record.
 
-    __slots__ = ("fresh", "message", "port", "row", "time")
+    Of an input with a queue, `rows` are those of all messages since the last look.
+    """
+
+    __slots__ = ("fresh", "message", "port", "row", "rows", "time")
 
     def __init__(self, port: InPort) -> None:
         self.port = port
         self.message: Any = None
         self.row: Any = None
+        self.rows: list[Any] = []
         self.time: int | None = None
         self.fresh = False
 
@@ -37,8 +41,11 @@ class Source:
         """Take what came since the last look."""
         message, self.fresh = self.port.value, True
         self.message, self.time = message, self.port.time
-        schema = self.port.spec.schema
+        spec = self.port.spec
+        schema = spec.schema
         try:
+            if schema and spec.queue:
+                self.rows = [schema.row(each) for each in self.port.drain()]
             self.row = schema.row(message) if schema else message
         except RecordError:
             self.row = None
