@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -337,3 +338,69 @@ def test_a_sensor_is_left_out_while_the_rover_drives_and_taken_in_again():
     bench.bus.request("navigation", "ignore", sensor="star_tracker", ignored=False)
     bench.run(10)
     assert not bench.unit("navigation").localisation.ignored
+
+
+# --- what is no fault, and what is left alone ----------------------------------------------------
+
+
+def test_a_restarted_executive_begins_the_drive_again(planned):
+    bench = planned.run(100)
+    bench.bus.request("executive", "reset")
+    bench.run(60)
+    assert "PLAN_FAILED" not in bench.events()
+    assert bench.unit("navigation").journey is not None
+    assert bench.unit("executive").housekeeping()["activity"] == "drive"
+
+
+def test_a_unit_whose_data_come_is_left_alone_without_heartbeats():
+    bench = Bench(*PARKED, housekeeping_period_s=5.0).run(100)
+    bench.bus.request("neutron_spectrometer", "acquire")
+    inject(bench, "neutron_spectrometer", "port", output="/diagnostics", kind="off")
+    bench.run(1200)
+    assert told(bench, "NEUTRON_SPECTROMETER_SILENT")[-1]["state"] == "confirmed"
+    assert bench.events().count("RESPONSE_WITHHELD") == 1, "said, not repeated each look"
+    assert "RESPONSE_STARTED" not in bench.events()
+    assert bench.unit("neutron_spectrometer").mode == "acquire"
+
+
+def test_a_wrong_load_is_a_fault_of_the_telemetry_and_no_load_is_shed():
+    bench = Bench(*PARKED).run(100)
+    before = channels(bench)
+    inject(bench, "power", "port", output="rover/power/bus", kind="wrong", field="load_w", gain=1.3)
+    bench.run(900)
+    assert told(bench, "BUS_LOAD_WRONG")[0]["muted_by"] == "none"
+    assert all(t["muted_by"] == "BUS_LOAD_WRONG" for t in told(bench, "BUS_LEAK"))
+    assert channels(bench) == before
+
+
+class _Seen:
+    """The bus and the conditions of an array residual, by hand."""
+
+    def __init__(self):
+        self.conditions = {"lit": 0, "driving": None}
+        self.bus = None
+
+    def row(self, topic):
+        return self.bus
+
+
+def array_ratios(times_s, ratios, drives_at=()):
+    residual, seen = RESIDUALS["array_output_ratio"](), _Seen()
+    told = []
+    for t, ratio in zip(times_s, ratios, strict=True):
+        seen.conditions["driving"] = t if t in drives_at else None
+        seen.bus = SimpleNamespace(array_limit_w=ratio * 865.7)
+        residual.update(int(t * 1e9), seen)
+        told.append(residual.value)
+    return told
+
+
+def test_a_hill_before_the_sun_is_no_fault_of_the_array_and_a_lost_string_is():
+    minutes = [60.0 * i for i in range(120)]
+    falls = [max(0.4, 1.0 - 0.01 * i) for i in range(120)]
+    assert array_ratios(minutes, falls)[-1] is None, "slowly, standing: a hill"
+    assert set(array_ratios(minutes, [0.5] * 120)) == {None}, "from the start"
+    step = [1.0] * 60 + [0.5] * 60
+    assert array_ratios(minutes, step)[-1] == pytest.approx(0.5, abs=0.01)
+    turned = array_ratios(minutes, [0.5] * 120, drives_at=(600.0,))
+    assert turned[-1] == pytest.approx(0.5, abs=0.01), "a rover that drove leaves hills behind"
