@@ -16,7 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lupex_nodes.analysis.findings import Finding
 from lupex_nodes.analysis.limits import LimitsError
-from lupex_nodes.analysis.operating_modes import held, mode_spans, of_message, within
+from lupex_nodes.analysis.operating_modes import (
+    Span,
+    held,
+    mode_spans,
+    of_message,
+    within,
+)
 from lupex_nodes.analysis.power_supply import Installed, powered_s
 from lupex_nodes.analysis.tables import Tables
 from lupex_nodes.share import share_file
@@ -27,6 +33,7 @@ _LATE_MESSAGES = 3
 # So many short silences within this time of each other are no accident.
 _OFTEN, _OFTEN_S = 5, 300.0
 _EDGE_S = 1e-6
+_ALWAYS = (-np.inf, np.inf)
 
 
 class Expected(BaseModel):
@@ -94,13 +101,14 @@ def rates(
         edges = np.append(times, tables.duration_s)
         longest_s = SILENT_PERIODS * row.every_s * (1 + 1e-9) + _EDGE_S
         found = []
+        spans = mode_spans(tables, row.mode_of, row.modes) if row.mode_of else [_ALWAYS]
         for index in np.flatnonzero(np.diff(edges) > longest_s):
             start_s, end_s = float(edges[index]), float(edges[index + 1])
             if any(
                 last_s - first_s > longest_s
                 and powered_s(tables, row.unit, units, first_s, last_s) > longest_s
                 and _beats(tables, row.unit, first_s, last_s)
-                for first_s, last_s in _held_spans(tables, row, start_s, end_s)
+                for first_s, last_s in _held_spans(tables, row, spans, start_s, end_s)
             ):
                 found.append((start_s, end_s))
         found = _sure(tables, row, found)
@@ -116,8 +124,8 @@ def rates(
 
 
 def _held_spans(
-    tables: Tables, row: Expected, start_s: float, end_s: float
-) -> Iterator[tuple[float, float]]:
+    tables: Tables, row: Expected, spans: Sequence[Span], start_s: float, end_s: float
+) -> Iterator[Span]:
     """Yield the parts of a silence in which the row holds."""
     if row.told:
         series = tables.housekeeping.get(row.unit, {}).get(row.told)
@@ -126,18 +134,15 @@ def _held_spans(
         inside = (series.time_s >= start_s) & (series.time_s <= end_s)
         if not np.any(inside) or not np.all(series.values[inside] != 0.0):
             return
-    if not row.mode_of:
-        yield start_s, end_s
-        return
-    for first_s, last_s in mode_spans(tables, row.mode_of, row.modes):
+    for first_s, last_s in spans:
         begun_s, ended_s = max(first_s + row.settled_s, start_s), min(last_s, end_s)
         if ended_s > begun_s:
             yield begun_s, ended_s
 
 
 def _sure(
-    tables: Tables, row: Expected, found: list[tuple[float, float]]
-) -> list[tuple[float, float]]:
+    tables: Tables, row: Expected, found: list[Span]
+) -> list[Span]:
     """Return the silences without those that a mode explains that nobody told of.
 
     Between two words of its housekeeping a unit may have been in another mode, now and then.
