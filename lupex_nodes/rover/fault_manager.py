@@ -23,7 +23,7 @@ from lupex_nodes.bus.unit import Kind, Unit, ports
 from lupex_nodes.lander.records import LINK
 from lupex_nodes.payload.records import COUNTS
 from lupex_nodes.rover.fault_table import Fault, load_faults, matching
-from lupex_nodes.rover.monitors import Told, monitor
+from lupex_nodes.rover.monitors import Mode, Told, monitor
 from lupex_nodes.rover.records import (
     BUS,
     CURRENTS,
@@ -218,8 +218,9 @@ class FaultManager(Unit):
             watch.place = place
         self._told_rows = [watch for watch in self._rows if isinstance(watch.monitor, Told)]
         # a row is looked at when there is something new for it; these are by the clock
-        self._timed_rows = [w for w in self._rows if w.fault.detection.kind in ("silence", "mode")
+        self._timed_rows = [w for w in self._rows if w.fault.detection.kind == "silence"
                             or w.fault.detection.signal.startswith(DIAGNOSTICS)]  # fmt: skip
+        self._mode_rows = [(w, w.monitor) for w in self._rows if isinstance(w.monitor, Mode)]
         self._rows_of: list[tuple[Source, list[Watch]]] = []
         for topic, source in sources.items():
             found = [w for w in self._rows if topic in _topics_of(w.fault)]
@@ -342,7 +343,8 @@ class FaultManager(Unit):
             chosen += self._told_rows
         if now - self._swept >= _SWEEP:
             self._swept = now
-            chosen += self._timed_rows
+            chosen += [watch for watch in self._timed_rows if watch.monitor.quiet_until < now]
+            chosen += [watch for watch, mode in self._mode_rows if mode.there(seen)]
         looked = []
         for watch in chosen:
             if watch.looked_at != now:

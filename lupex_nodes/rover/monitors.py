@@ -28,6 +28,8 @@ class Monitor:
         self.detection: Detection = fault.detection
         self.value: Any = ""
         self.since: int | None = None
+        #: Before this time (ns) the clock alone does not bring the symptom.
+        self.quiet_until = 0
         self._settling = seconds(fault.detection.settling_s)
         self._valid_after = seconds(fault.detection.valid_after_s)
 
@@ -159,7 +161,9 @@ class Silence(Monitor):
         if begun is None:
             return None
         # what was silent while it had no reason to speak is silent from now on only
-        self.value = (now - max(time or 0, begun)) / SECOND
+        heard = max(time or 0, begun)
+        self.value = (now - heard) / SECOND
+        self.quiet_until = heard + (0 if math.isinf(limit_s) else seconds(limit_s))
         return self.value > limit_s
 
 
@@ -196,6 +200,11 @@ class Told(Monitor):
 
 class Mode(Monitor):
     """The mode that a unit's heartbeat tells."""
+
+    def there(self, seen: Telemetry) -> bool:
+        """Return whether it is one of those looked for; quicker than sampling."""
+        beat = seen.beats.get(self.unit)
+        return beat is not None and beat.mode in self.detection.one_of
 
     def sample(self, now: int, seen: Telemetry, confirmed: bool) -> bool | None:
         """Compare the last heartbeat."""

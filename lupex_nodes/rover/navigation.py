@@ -342,6 +342,8 @@ class Navigation(Unit):
         if leg is None or now < self._progress_due:
             return
         self._progress_due = now + _PROGRESS_EVERY
+        # a power cycle on the way shall not put the rover back to where it last stood
+        self.context.memory["localisation"] = self.localisation.save()
         if leg.source:
             self.report(_GOAL_POSE, leg.source, Stage.PROGRESS, progress=journey.progress,
                         **leg.named)  # fmt: skip
