@@ -76,7 +76,8 @@ TRIALS: dict[str, Trial] = {
     "BUS_SILENT": port("power", BUS, "off", 220),
     "BATTERY_SILENT": port("power", BATTERY, "off", 220),
     "BATTERY_TIME": port("power", BATTERY, "delayed", 100, delay_s=20.0),
-    "ARRAY_WEAK": physics("power", 900, array_output_factor=0.5),
+    # the array has turned to the Sun by then
+    "ARRAY_WEAK": physics("power", 900, before_s=300.0, array_output_factor=0.5),
     "CHANNEL_TRIPPED": physics("power", 30, shorted_channel="ranging", short_w=500.0),
     "COMPUTER_CYCLED": Trial("fault_manager", "process", {"kind": "hang", "resets": 1}, 240,
                              undo="cycle computer"),
