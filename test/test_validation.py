@@ -138,7 +138,7 @@ def test_the_page_is_made_from_its_template_whole() -> None:
     for piece in re.split(r"@\w+@", template):
         assert piece.strip() in page
     assert not re.search(r"@\w+@", page)
-    assert len(re.findall(r"of \d+ \|", page)) >= 8
+    assert page.count("of 40 |") >= 8
 
 
 @pytest.mark.slow
