@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from lupex_nodes.bus.commands import Command
+from lupex_nodes.bus.commands import Command, no_command
 from lupex_nodes.bus.parameters import Refused
 from lupex_nodes.plan_conditions import Conditions
 from lupex_nodes.share import share_file
@@ -117,8 +117,7 @@ def check_commands(
                 units = ", ".join(sorted(commands))
                 yield Problem(index, key, f"there is no unit {unit}; the units are {units}")
             elif name not in known:
-                names = ", ".join(sorted(known))
-                yield Problem(index, key, f"{unit} has no command {name}; it has {names}")
+                yield Problem(index, key, no_command(unit, name, known))
             else:
                 try:
                     known[name].parse(dict(arguments))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -76,6 +76,12 @@ class Command:
         if "*" not in self.name:
             return [self]
         return [replace(self, name=self.name.replace("*", c), channel=c) for c in channels]
+
+
+def no_command(unit: str, name: str, known: Mapping[str, Command]) -> str:
+    """Say that a unit has no such command; those of every unit, without a method, come last."""
+    names = sorted(known, key=lambda each: (not known[each].method, each))
+    return f"{unit} has no command {name}; it has {', '.join(names)}"
 
 
 def command(

@@ -26,6 +26,7 @@ from lupex_nodes.bus.commands import (
     CommandFailed,
     Pending,
     Stage,
+    no_command,
 )
 from lupex_nodes.bus.faults import PortFault
 from lupex_nodes.bus.messages import ERROR, OK, WARN, RepeatedStatus, status_message
@@ -291,9 +292,7 @@ class Slot:
         command = self.commands.get(name)
         try:
             if command is None:
-                raise Refused(
-                    f"{self.name} has no command {name}; it has {', '.join(sorted(self.commands))}"
-                )
+                raise Refused(no_command(self.name, name, self.commands))
             if not self.powered and not injection:
                 raise Refused(f"channel {self.place.channel} is off: switch it on first")
             if self.state is State.FAILED and name != "reset" and not injection:

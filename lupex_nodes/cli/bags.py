@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from lupex_nodes.cli import BAD_INPUT, COMPLETE, ENDED_OTHERWISE, BadInput
+from lupex_nodes.cli import BAD_INPUT, COMPLETE, ENDED_OTHERWISE, BadInput, inputs
 from lupex_nodes.recording.bag_reader import BagError, open_bag
 from lupex_nodes.recording.bag_writer import RecordingError
 
@@ -87,13 +87,8 @@ def replay(options: argparse.Namespace) -> int:
     """Play a bag onto the ROS 2 bus, or compare a unit with its recording."""
     if options.unit:
         return _replay_unit(options)
-    try:
+    with inputs.needs_ros():
         from lupex_nodes.recording import replay as player
-    except ImportError as error:
-        raise BadInput(
-            f"ROS 2 is not usable here ({error}): source a ROS 2 Jazzy workspace or install the "
-            "wheels of requirements/"
-        ) from None
     pace = player.Pace(1.0 if options.rate is None else options.rate or None, options.paused)
     before = {
         number: signal.signal(number, action)

@@ -28,13 +28,8 @@ def command(options: argparse.Namespace) -> int:
         known[options.name].parse(values)
     except Refused as error:
         raise BadInput(str(error)) from None
-    try:
+    with inputs.needs_ros():
         from lupex_nodes.bus.ros.command_client import send
-    except ImportError as error:
-        raise BadInput(
-            f"ROS 2 is not usable here ({error}): source a ROS 2 Jazzy workspace or install the "
-            "wheels of requirements/"
-        ) from None
     ended_well, sentence = send(
         places[options.unit], known[options.name], values, options.timeout, root=options.root
     )

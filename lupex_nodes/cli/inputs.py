@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,18 @@ from lupex_nodes.cli import BadInput
 if TYPE_CHECKING:
     from lupex_nodes.scenario import CheckedScenario
     from lupex_nodes.system import System
+
+
+@contextmanager
+def needs_ros(or_else: str = "") -> Iterator[None]:
+    """Say what to do when what is imported within finds no ROS 2."""
+    try:
+        yield
+    except ImportError as error:
+        raise BadInput(
+            f"ROS 2 is not usable here ({error}): source a ROS 2 Jazzy workspace or install the "
+            f"wheels of requirements/{or_else}"
+        ) from None
 
 
 def system() -> System:

@@ -24,13 +24,8 @@ def live(options: argparse.Namespace) -> int:
         raise BadInput("--seed is for the ground of a SCENARIO: name it")
     overrides = {} if options.seed is None else {"seed": options.seed}
     checked = inputs.scenario(options.scenario, system, overrides) if options.scenario else None
-    try:
+    with inputs.needs_ros():
         from lupex_nodes.bus.ros.watching import watch
-    except ImportError as error:
-        raise BadInput(
-            f"ROS 2 is not usable here ({error}): source a ROS 2 Jazzy workspace or install the "
-            "wheels of requirements/"
-        ) from None
     with _page(system, checked, "ROS 2", options.port, "--port") as page:
         watch(system, options.root, page)
     return COMPLETE

@@ -37,14 +37,9 @@ def compare(
     source: str, names: Sequence[str], folder: Path, terrain: str | None, overwrite: bool = False
 ) -> int:
     """Fly units again over a bag into a folder, and print how they compare; return the status."""
-    try:
+    with inputs.needs_ros():
         from lupex_nodes.recording.rerun import RerunError
         from lupex_nodes.recording.rerun import rerun as fly_again
-    except ImportError as error:
-        raise BadInput(
-            f"ROS 2 is not usable here ({error}): source a ROS 2 Jazzy workspace or install the "
-            "wheels of requirements/"
-        ) from None
     if (folder / "bag").exists():
         if not overwrite:
             raise BadInput(

@@ -136,13 +136,8 @@ def _fly(
             stop=stop,
             settings=settings,
         )
-    try:
+    with inputs.needs_ros(", or fly with --bus memory"):
         from lupex_nodes.bus.ros.supervisor import fly
-    except ImportError as error:
-        raise BadInput(
-            f"ROS 2 is not usable here ({error}): source a ROS 2 Jazzy workspace or install the "
-            "wheels of requirements/, or fly with --bus memory"
-        ) from None
     return fly(
         checked,
         folder,

@@ -4,13 +4,13 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM, HEADLESS
 from matplotlib.figure import Figure
 from mission_bag import DIAGNOSTIC, START_NS, status_cdr
 
@@ -19,17 +19,6 @@ from lupex_nodes.analysis.plots import command_spans, svg
 from lupex_nodes.analysis.report import write_report
 from lupex_nodes.recording.bag_writer import BagWriter
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-HEADLESS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SECTIONS = ["Where it drove", "Water", "Power and heat", "Findings", "Events and commands", "Bus"]
 
 

@@ -21,7 +21,7 @@ ERRORS = {
     "unknown_unit": (4, "parameters.navigatoin: there is no unit navigatoin: did you mean nav"),
     "unknown_parameter": (5, "parameters.navigation.turn_rate_deg_s: is not known here"),
     "parameter_range": (5, "parameters.navigation.turn_rate_max_deg_s: 1000.0 is refused: give"),
-    "unknown_command": (4, "plan[0].command: navigation has no command goto; it has"),
+    "unknown_command": (4, "plan[0].command: navigation has no command goto; it has go_to"),
     "bad_argument": (6, "plan[0].arguments: y_m = 'north' is refused: give a number"),
 }
 

@@ -7,7 +7,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -15,19 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from chromium import CHROMIUM, HEADLESS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-HEADLESS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--remote-debugging-port=0",
-]
 TAB = 9
 
 
@@ -107,7 +95,8 @@ class Browser:
 async def browser(profile: Path) -> AsyncIterator[Browser]:
     """Start Chromium with a new profile; it is ended with its children."""
     process = subprocess.Popen(
-        [CHROMIUM or "", *HEADLESS, f"--user-data-dir={profile}", "about:blank"],
+        [CHROMIUM or "", *HEADLESS, "--remote-debugging-port=0", f"--user-data-dir={profile}",
+         "about:blank"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -11,7 +11,8 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, TAB, Browser, browser
+from browser import TAB, Browser, browser
+from chromium import CHROMIUM
 from fed_view import FedView
 
 from lupex_nodes.live.server import LiveServer

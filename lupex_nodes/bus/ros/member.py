@@ -24,7 +24,7 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock as ClockMessage
 
-from lupex_nodes.bus.commands import REPLY_TIMEOUT_S, Call, no_answer
+from lupex_nodes.bus.commands import REPLY_TIMEOUT_S, Call, no_answer, no_command
 from lupex_nodes.bus.messages import OK, WARN, status_message, values_of
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.ros.interfaces import qos_profile, ros_name
@@ -273,8 +273,7 @@ def send(node: UnitNode, call: Call, system: System, answered: Any) -> None:
     if place is None:
         call.reply(False, f"there is no unit {call.unit} on this bus")
     elif call.command not in place.commands():
-        known = ", ".join(sorted(place.commands()))
-        call.reply(False, f"{call.unit} has no command {call.command}; it has {known}")
+        call.reply(False, no_command(call.unit, call.command, place.commands()))
     else:
         node.send(call, place, answered)
 
