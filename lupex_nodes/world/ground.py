@@ -8,6 +8,7 @@ from functools import lru_cache
 from lupex_nodes.bus.parameters import Parameters, parameter
 from lupex_nodes.models.site_terrain import SiteTerrain, in_plain
 from lupex_nodes.models.synthetic_site import synthetic_site
+from lupex_nodes.world.site_cache import cached
 
 
 class GroundParameters(Parameters):
@@ -77,11 +78,15 @@ def _synthetic(
     crater_density: float,
     rock_abundance: float,
 ) -> SiteTerrain:
-    return synthetic_site(
-        seed,
-        size_m,
-        pixel_m,
-        relief_scale=relief_scale,
-        crater_density=crater_density,
-        rock_abundance=rock_abundance,
-    )
+    def make() -> SiteTerrain:
+        return synthetic_site(
+            seed,
+            size_m,
+            pixel_m,
+            relief_scale=relief_scale,
+            crater_density=crater_density,
+            rock_abundance=rock_abundance,
+        )
+
+    asked = (seed, size_m, pixel_m, relief_scale, crater_density, rock_abundance)
+    return cached(make, *asked)
