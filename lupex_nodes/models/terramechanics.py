@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 MOON_GRAVITY_M_S2 = 1.62
@@ -270,3 +271,15 @@ def _displacement_for(part: float) -> float:
         if abs(step) <= 1e-9 * x:
             break
     return x
+
+
+@lru_cache(maxsize=20_000)
+def expected_slip(
+    mass_kg: float, friction_angle_deg: float, climb_deg: float, cross_deg: float
+) -> tuple[float, float]:
+    """Return slip and side slip (rad) to expect on a slope, at most a slip of 0.8."""
+    soil = Soil(friction_angle_deg=friction_angle_deg)
+    footing = traverse(mass_kg, climb_deg, cross_deg, 0.1, soil, Track())
+    if footing.stalled:
+        return math.copysign(0.8, footing.slip), 0.0
+    return footing.slip, math.radians(footing.side_slip_deg)

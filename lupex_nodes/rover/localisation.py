@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from lupex_nodes.bus.parameters import Parameters, parameter
 from lupex_nodes.bus.ports import InPort
 from lupex_nodes.bus.stamps import SECOND, from_stamp
 from lupex_nodes.models.crawler_kinematics import CrawlerLayout
-from lupex_nodes.models.terramechanics import Soil, Track, traverse
+from lupex_nodes.models.terramechanics import expected_slip
 from lupex_nodes.rover.attitude import tilt_of, yaw_of
 from lupex_nodes.rover.innovation_gate import InnovationGate, Verdict
 from lupex_nodes.rover.records import VISUAL_ODOMETRY
@@ -638,15 +637,3 @@ _PLAUSIBLE: tuple[Callable[[Any], bool], ...] = (
 
 def _by_time(event: tuple[int, int, Any]) -> tuple[int, int]:
     return event[0], event[1]
-
-
-@lru_cache(maxsize=20_000)
-def expected_slip(
-    mass_kg: float, friction_angle_deg: float, climb_deg: float, cross_deg: float
-) -> tuple[float, float]:
-    """Return slip and side slip (rad) to expect on a slope, at most a slip of 0.8."""
-    soil = Soil(friction_angle_deg=friction_angle_deg)
-    footing = traverse(mass_kg, climb_deg, cross_deg, 0.1, soil, Track())
-    if footing.stalled:
-        return math.copysign(0.8, footing.slip), 0.0
-    return footing.slip, math.radians(footing.side_slip_deg)

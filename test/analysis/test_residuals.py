@@ -11,13 +11,16 @@ import pytest
 from lupex_nodes.analysis.detectors import out_of_limits
 from lupex_nodes.analysis.evidence import evidence
 from lupex_nodes.analysis.limits import Limit, LimitsError, load_limits
-from lupex_nodes.analysis.residuals import RESIDUALS
+from lupex_nodes.analysis.residuals import RESIDUALS, driving
 from lupex_nodes.analysis.tables import Occurrence, Rows, Series, Tables
 from lupex_nodes.models.battery import FREEZING_K, Battery
 from lupex_nodes.models.crawler_kinematics import CRAWLERS
+from lupex_nodes.models.terramechanics import expected_slip
+from lupex_nodes.rover.localisation import LocalisationParameters
 
 JOINTS, DRIVE = "/rover/joint_states", "/rover/mobility/state"
 IMU, STARS = "/rover/imu/data", "/rover/star_tracker/attitude"
+FRAMES = "/rover/stereo_camera/visual_odometry"
 
 
 def table() -> Tables:
@@ -88,6 +91,26 @@ def test_encoders_that_count_every_other_second_lose_half() -> None:
         add(tables, JOINTS, time_s, **columns)
         found = value("encoder_loss_fraction", tables)
         assert found[np.isfinite(found)] == pytest.approx(expected, abs=0.01)
+
+
+def test_a_camera_that_sees_a_tenth_more_is_told_from_slip_that_is_to_be_expected() -> None:
+    believed = LocalisationParameters()
+    assert believed.vehicle_mass_kg == driving.VEHICLE_MASS_KG
+    assert believed.expected_friction_angle_deg == driving.FRICTION_ANGLE_DEG
+    time_s = np.arange(0.0, 600.0, 10.0)
+    climb_rad = np.radians(6.0)
+    slip, _ = expected_slip(driving.VEHICLE_MASS_KG, driving.FRICTION_ANGLE_DEG, 6.0, 0.0)
+    assert slip > 0.03
+    for scale in (1.0, 1.1):
+        tables, seen_m = table(), np.full(60, scale * (1.0 - slip))
+        zero = np.zeros(60)
+        add_rows(tables, DRIVE, time_s, travel_m=0.1 * time_s)
+        add_rows(tables, FRAMES, time_s, valid=zero + 1.0, turn_rad=zero, ahead_m=seen_m,
+                 left_m=zero, up_m=zero)  # fmt: skip
+        add(tables, IMU, time_s, linear_acceleration__x=zero + 1.62 * np.sin(climb_rad),
+            linear_acceleration__y=zero, linear_acceleration__z=zero + 1.62 * np.cos(climb_rad))
+        found = value("camera_scale_ratio", tables)
+        assert found[-1] == pytest.approx(scale, abs=1e-9)
 
 
 def test_a_steering_angle_stands_while_the_others_are_steered() -> None:

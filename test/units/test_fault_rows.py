@@ -122,7 +122,7 @@ TRIALS: dict[str, Trial] = {
     "IMU_FROZEN": port("imu", IMU, "stuck", 30, True),
     "IMU_TIME": Trial("imu", "clock", {"offset_s": -10.0, "drift_s_per_s": 0.0}, 60, True),
     "IMU_BIAS": physics("imu", 600, True, gyro_bias_step_deg_h=60.0),
-    "IMU_NOISE": physics("imu", 800, gyro_noise_factor=20.0),
+    "IMU_NOISE": physics("imu", 600, True, gyro_noise_factor=30.0),
     "IMU_GRAVITY": physics("imu", 60, True, accelerometer_bias_step_m_s2=0.8),
     "IMU_TILT": physics("imu", 400, accelerometer_bias_step_m_s2=0.06),
     "STAR_TRACKER_DATA_SILENT": port("star_tracker", STARS, "off", 220),

@@ -58,6 +58,7 @@ RESIDUALS: dict[str, Residual] = {
     "features_ratio": Residual(driving.features_ratio),
     "frame_gaps": Residual(driving.frame_gaps),
     "camera_scale_ratio": Residual(driving.camera_scale_ratio, ("mobility",)),
+    "camera_short_ratio": Residual(driving.camera_short_ratio, ("mobility",)),
     "range_misfit_sigma": Residual(place.range_misfit_sigma, ("navigation",)),
     "fix_misfit_sigma": Residual(place.fix_misfit_sigma, ("navigation",)),
     "pose_jump_sigma": Residual(place.pose_jump_sigma, ("imu", "star_tracker", "ranging")),

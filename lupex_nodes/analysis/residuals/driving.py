@@ -10,13 +10,19 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lupex_nodes.analysis.operating_modes import held, mode_spans, of_message, stamps_s, within
+from lupex_nodes.analysis.residuals.attitude import IMU
 from lupex_nodes.analysis.residuals.power import BUS, SKY
 from lupex_nodes.analysis.tables import Series, Tables
 from lupex_nodes.models.crawler_kinematics import CRAWLERS, CrawlerLayout
+from lupex_nodes.models.terramechanics import expected_slip
 
 JOINTS, DRIVE, CURRENTS = "rover/joint_states", "rover/mobility/state", "rover/mobility/currents"
 COMMAND, FRAMES = "rover/cmd_vel", "rover/stereo_camera/visual_odometry"
 _COUNTED = 120
+# Where slopes are steeper, slip is not known well enough to tell a scale from it.
+_STEEPEST_DEG = 12.0
+# What navigation believes of its rover and the soil unless its parameters say otherwise.
+VEHICLE_MASS_KG, FRICTION_ANGLE_DEG = 350.0, 27.0
 Column = NDArray[np.float64]
 
 
@@ -216,33 +222,82 @@ def frame_gaps(tables: Tables) -> Series | None:
 
 
 def camera_scale_ratio(tables: Tables) -> Series | None:
+    """Return the way that cameras saw over that of the tracks less the slip to expect: 1.
+
+    Over 10 m of frames without sharp turns and steep slopes. More slip than expected makes it less;
+    only a camera's scale, or tracks that do not count, make it more.
+    """
+    drive = of_message(tables, DRIVE, "travel_m")
+    force = of_message(tables, IMU, *(f"linear_acceleration.{axis}" for axis in "xyz"))
+    if drive is None or force is None:
+        return None
+    frames = _ways(tables, Series(*drive))
+    if frames is None:
+        return None
+    time_s, seen_m, laid_m, forwards = frames
+    x, y, z = (held(Series(force[0], each), time_s) for each in force[1:])
+    tilts = np.degrees([np.arctan2(x, np.hypot(y, z)), np.arctan2(y, z)])
+    climb_deg, cross_deg = np.round(np.where(forwards, tilts, -tilts))
+    even = (np.abs(climb_deg) <= _STEEPEST_DEG) & (np.abs(cross_deg) <= _STEEPEST_DEG)
+    expected = _expected_slip(climb_deg[even], cross_deg[even])
+    return _over_10_m(time_s[even], seen_m[even], laid_m[even] * (1.0 - expected))
+
+
+def camera_short_ratio(tables: Tables) -> Series | None:
     """Return the way that cameras saw over that of the tracks less slip by the speed sensor: 1.
 
     Over 10 m of frames without sharp turns, over what it was in the first 20 m: the scale of the
     ground speed sensor is not known better.
     """
     drive = of_message(tables, DRIVE, "travel_m", "slip")
-    names = ("valid", "turn_rad", "ahead_m", "left_m", "up_m")
-    found = of_message(tables, FRAMES, *names)
-    if drive is None or found is None:
+    if drive is None:
         return None
     drive_s, travel_m, slip = drive
     step_m = np.clip(np.diff(travel_m, prepend=travel_m[0]), 0.0, 10.0)
-    over_ground = Series(drive_s, np.cumsum(step_m * (1.0 - np.clip(slip, -1.0, 1.0))))
-    time_s, valid, turn_rad, ahead_m, left_m, up_m = found
-    way_m = np.diff(held(over_ground, time_s), prepend=np.nan)
-    used = (valid != 0.0) & (np.abs(turn_rad) <= 0.15) & (way_m >= 0.3)
-    way_m, seen_m = way_m[used], np.sqrt(ahead_m**2 + left_m**2 + up_m**2)[used]
-    ways, sights = (np.append(0.0, np.cumsum(each)) for each in (way_m, seen_m))
-    first = int(np.searchsorted(ways, 20.0))
+    frames = _ways(tables, Series(drive_s, np.cumsum(step_m * (1.0 - np.clip(slip, -1.0, 1.0)))))
+    if frames is None:
+        return None
+    time_s, seen_m, way_m, _ = frames
+    first = int(np.searchsorted(np.cumsum(way_m), 20.0)) + 1
     if first >= len(way_m):
         return None
-    scale = sights[first] / ways[first]
-    ends = np.arange(first + 1, len(ways))
-    begin = np.searchsorted(ways, ways[ends] - 10.0, side="right") - 1
-    known = begin >= first
-    ratio = (sights[ends] - sights[begin]) / (ways[ends] - ways[begin]) / scale
-    return Series(time_s[used][ends - 1], np.where(known, ratio, np.nan))
+    scale = seen_m[:first].sum() / way_m[:first].sum()
+    return _over_10_m(time_s[first:], seen_m[first:] / scale, way_m[first:])
+
+
+def _ways(
+    tables: Tables, tracks: Series
+) -> tuple[Column, Column, Column, NDArray[np.bool_]] | None:
+    """Return time, way seen, way of the tracks (m) and whether forwards, of frames without turns.
+
+    `tracks` is the way of the tracks since the start, m.
+    """
+    found = of_message(tables, FRAMES, "valid", "turn_rad", "ahead_m", "left_m", "up_m")
+    if found is None:
+        return None
+    time_s, valid, turn_rad, ahead_m, left_m, up_m = found
+    way_m = np.diff(held(tracks, time_s), prepend=np.nan)
+    used = (valid != 0.0) & (np.abs(turn_rad) <= 0.15) & (way_m >= 0.3) & (way_m < 5.0)
+    seen_m = np.sqrt(ahead_m**2 + left_m**2 + up_m**2)
+    return time_s[used], seen_m[used], way_m[used], ahead_m[used] >= 0.0
+
+
+def _over_10_m(time_s: Column, seen_m: Column, way_m: Column) -> Series:
+    """Return way seen over way, each over the frames of the last 10 m; nan before."""
+    sights, ways = (np.append(0.0, np.cumsum(each)) for each in (seen_m, way_m))
+    begin = np.searchsorted(ways, ways[1:] - 10.0, side="right") - 1
+    known = begin >= 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (sights[1:] - sights[begin]) / (ways[1:] - ways[begin])
+    return Series(time_s, np.where(known, ratio, np.nan))
+
+
+def _expected_slip(climb_deg: Column, cross_deg: Column) -> Column:
+    """Return the slip that navigation expects on slopes, whole degrees."""
+    slopes = zip(climb_deg.tolist(), cross_deg.tolist(), strict=True)
+    return np.array([
+        expected_slip(VEHICLE_MASS_KG, FRICTION_ANGLE_DEG, *slope)[0] for slope in slopes
+    ])  # fmt: skip
 
 
 def slip(tables: Tables) -> Series | None:

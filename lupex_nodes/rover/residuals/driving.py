@@ -9,8 +9,9 @@ from typing import Any
 
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.models.crawler_kinematics import CrawlerLayout
+from lupex_nodes.models.terramechanics import expected_slip
 from lupex_nodes.rover.attitude import yaw_of
-from lupex_nodes.rover.localisation import LocalisationParameters, expected_slip
+from lupex_nodes.rover.localisation import LocalisationParameters
 from lupex_nodes.rover.records import CURRENTS, plausible_drive
 from lupex_nodes.rover.residuals.power import FACING_W
 from lupex_nodes.rover.residuals.residual import Residual
@@ -45,33 +46,47 @@ class WayWithoutFrames(Residual):
 
 
 class Features(Residual):
-    """Features found over those that the light lets sound cameras find at least; above 1.
+    """Features of five frames over those of the twelve sound ones before in the same heading: 1.
 
-    The median of the last ten frames; towards the Sun and away from it shadows are hard to follow.
+    Medians, in the light; a heading is the same within 15 deg. How many there are at all says
+    little: it depends on the Sun's direction and on the ground.
     """
 
     topics = (_FRAMES,)
-    at_least, across = 5.0, 40.0
+    sound, turn_rad = 0.3, math.radians(15.0)
 
     def __init__(self) -> None:
         super().__init__()
-        self._found: deque[float] = deque(maxlen=10)
+        self._before: deque[float] = deque(maxlen=12)
+        self._last: deque[float] = deque()
+        self._yaw_rad = 0.0
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Count where the ground is lit: where a strip of the array is dark it is not."""
-        odometry, sky, bus = seen.row(_ODOMETRY), seen.row(_SKY), seen.row(_BUS)
+        odometry, bus = seen.row(_ODOMETRY), seen.row(_BUS)
         lit = bus is not None and bus.array_limit_w > 0.85 * FACING_W
         if seen.conditions.get("lit") is None or odometry is None or not lit:
-            self._found.clear()
-            self.value = None
+            self._forget()
             return
         q = odometry.pose.pose.orientation
-        off_deg = 90.0 - math.degrees(yaw_of((q.x, q.y, q.z, q.w))) - sky.sun_azimuth_deg
-        along = abs(math.cos(math.radians(off_deg)))
-        need = self.at_least + self.across * min(max((0.95 - along) / 0.2, 0.0), 1.0)
-        self._found.append(seen.row(_FRAMES).features / need)
-        if len(self._found) == self._found.maxlen:
-            self.value = sorted(self._found)[len(self._found) // 2]
+        yaw_rad = yaw_of((q.x, q.y, q.z, q.w))
+        if abs(math.remainder(yaw_rad - self._yaw_rad, 2.0 * math.pi)) > self.turn_rad:
+            self._forget()
+            self._yaw_rad = yaw_rad
+        self._last.append(seen.row(_FRAMES).features)
+        if len(self._last) <= 5:
+            return
+        oldest = self._last.popleft()
+        if self.value is None or self.value > self.sound:
+            self._before.append(oldest)
+        usual = sorted(self._before)[len(self._before) // 2]
+        if len(self._before) == self._before.maxlen and usual >= 8.0:
+            self.value = sorted(self._last)[2] / usual
+
+    def _forget(self) -> None:
+        self._before.clear()
+        self._last.clear()
+        self.value = None
 
 
 class FrameGaps(Residual):
