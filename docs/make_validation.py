@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Regenerates docs/validation.md: flies the sorties in memory and judges what they found.
 
-``.venv/bin/python docs/make_validation.py``, or ``make validation``.
+``.venv/bin/python docs/make_validation.py``, or ``make validation``; one section alone with
+``--only SECTION``, the others then stay as they are.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import json
 import multiprocessing
 import os
 import platform
+import re
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +45,12 @@ from lupex_nodes.system import load_system
 FIRST_SEED = 5001
 #: Legs have their own: planning was tuned on some of those.
 FIRST_LEG_SEED = 6001
+#: Of what takes long.
+FEW = 20
+PAGE = Path(__file__).resolve().with_name("validation.md")
+TEMPLATE = PAGE.with_name("validation.md.in")
 COMMAND = "docs/make_validation.py"
+MSL_COMMAND = "MSL_TELEMETRY=FOLDER docs/make_validation.py --only msl"
 #: The faults take too long for this page: `make campaign` flies them and leaves their summary here.
 CAMPAIGN = Path(__file__).with_name("campaign.json")
 CAMPAIGN_COMMAND = "lupex campaign config/campaigns/single_faults.yaml"
@@ -255,7 +265,7 @@ def campaign_text(path: Path = CAMPAIGN) -> str:
 
 def page(sections: dict[str, str]) -> str:
     """Write the whole page; `sections` are its tables by name."""
-    text = (Path(__file__).parent / "validation.md.in").read_text(encoding="utf-8")
+    text = TEMPLATE.read_text(encoding="utf-8")
     for name, section in sections.items():
         text = text.replace(f"@{name}@", section)
     return text
@@ -269,64 +279,167 @@ def machine() -> str:
     )
 
 
-def main() -> None:
-    """Fly, judge and write the page."""
-    parse = argparse.ArgumentParser(description=__doc__)
-    parse.add_argument("--seeds", type=int, default=40, help="flights of each scenario")
-    parse.add_argument("--processes", type=int, default=2, help="flights at a time")
-    parse.add_argument("--out", type=Path, default=Path(__file__).with_name("validation.md"))
-    options = parse.parse_args()
+def kept(name: str, path: Path = PAGE) -> str:
+    """Return a section as it stands in the page; SystemExit, one sentence, if it has none.
+
+    It stands between the line of the template before it and the one after it.
+    """
+    before, _, after = TEMPLATE.read_text(encoding="utf-8").partition(f"@{name}@")
+    line_before = re.search(r"[^\n]*\n*\Z", before)
+    line_after = re.match(r"\n*[^\n]*\n?", after)
+    assert line_before is not None and line_after is not None
+    end = re.escape(line_after[0]) if line_after[0].strip() else r"\s*\Z"
+    page = path.read_text(encoding="utf-8") if path.is_file() else ""
+    found = re.search(f"{re.escape(line_before[0])}(.*?){end}", page, re.DOTALL)
+    if found is None:
+        raise SystemExit(
+            f"{path} has no section {name} to keep: make the whole page, without --only"
+        )
+    return found[1]
+
+
+def flights_section(options: argparse.Namespace, pool: Pool, scenario: str, judge: Callable) -> str:
+    """Fly a scenario with all seeds."""
     seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
-    sections = {"machine": machine(), "campaign": campaign_text()}
-    # A forked child would inherit the threads of numpy's libraries half-way.
-    context = multiprocessing.get_context("spawn")
-    for scenario, judge in (("sortie", sortie_table), ("sortie_blank", blank_table)):
-        began = time.monotonic()
-        with context.Pool(options.processes) as pool:
-            flights = pool.map(partial(fly, scenario=scenario), seeds, chunksize=1)
-        wall_s = time.monotonic() - began
-        sections[scenario] = flights_text(scenario, flights, wall_s, options.processes, judge)
     began = time.monotonic()
-    few = seeds[:20]
-    far = range(FIRST_LEG_SEED, FIRST_LEG_SEED + len(few))
-    with context.Pool(options.processes) as pool:
-        flown = {
-            condition: pool.map(fly_to_localise, [(condition, seed) for seed in few], chunksize=1)
-            for condition in localisation_flights.WITHOUT
-        }
-    sections["localisation"] = "\n\n".join([
-        made_by(COMMAND, time.monotonic() - began) + f" Seeds {few[0]} to {few[-1]}.",
+    flights = pool.map(partial(fly, scenario=scenario), seeds, chunksize=1)
+    wall_s = time.monotonic() - began
+    return flights_text(scenario, flights, wall_s, options.processes, judge)
+
+
+def localisation_section(options: argparse.Namespace, pool: Pool) -> str:
+    """Fly each condition with some of the seeds."""
+    seeds = range(FIRST_SEED, FIRST_SEED + min(options.seeds, FEW))
+    began = time.monotonic()
+    flown = {
+        condition: pool.map(fly_to_localise, [(condition, seed) for seed in seeds], chunksize=1)
+        for condition in localisation_flights.WITHOUT
+    }
+    return "\n\n".join([
+        made_by(COMMAND, time.monotonic() - began) + f" Seeds {seeds[0]} to {seeds[-1]}.",
         table(("what", "found", "bound", "met"), localisation_rows(flown)),
     ])  # fmt: skip
+
+
+def legs_section(options: argparse.Namespace, pool: Pool) -> str:
+    """Fly legs with some seeds of their own."""
+    seeds = range(FIRST_LEG_SEED, FIRST_LEG_SEED + min(options.seeds, FEW))
     began = time.monotonic()
-    with context.Pool(options.processes) as pool:
-        legs = [leg for each in pool.map(leg_flights.fly, far, chunksize=1) for leg in each]
-    sections["legs"] = "\n\n".join([
-        made_by(COMMAND, time.monotonic() - began) + f" Seeds {far[0]} to {far[-1]}.",
+    legs = [leg for each in pool.map(leg_flights.fly, seeds, chunksize=1) for leg in each]
+    return "\n\n".join([
+        made_by(COMMAND, time.monotonic() - began) + f" Seeds {seeds[0]} to {seeds[-1]}.",
         table(("what", "found", "bound", "met"),
-              [_row(*row)[: None if len(few) > 2 else 3] for row in leg_flights.judged(legs)]),
+              [_row(*row)[: None if len(seeds) > 2 else 3] for row in leg_flights.judged(legs)]),
         table(("legs", ""), leg_flights.counted(legs)),
     ])  # fmt: skip
+
+
+def nights_section(options: argparse.Namespace, pool: Pool) -> str:
+    """Fly nights from several charges."""
     began = time.monotonic()
-    with context.Pool(options.processes) as pool:
-        found = pool.map(nights.fly, nights.charges(options.seeds), chunksize=1)
-    sections["nights"] = "\n\n".join([
+    found = pool.map(nights.fly, nights.charges(options.seeds), chunksize=1)
+    return "\n\n".join([
         made_by(COMMAND, time.monotonic() - began),
         table(("what", "found", "by hand", "bound", "met"), nights.judged(found, nights.DARK_H)),
         table(("start", "outcome", "least", "empty after (h)", "lost after (h)", "awake after (h)"),
               nights.swept(found)),
         table(("by hand", ""), nights.hand_rows()),
     ])  # fmt: skip
-    for name, rows in (
-        ("neutron", anchors.neutron_rows),
-        ("slip", anchors.slip_rows),
-        ("heat", anchors.heat_rows),
-        ("ice", anchors.ice_rows),
-        ("ephemeris", anchors.ephemeris_rows),
-    ):
-        began = time.monotonic()
-        made = table(("what", "model", "reference", "source of the reference"), rows())
-        sections[name] = made_by(COMMAND, time.monotonic() - began) + "\n\n" + made
+
+
+def msl_section(options: argparse.Namespace, pool: Pool) -> str:
+    """Score the detector on labelled telemetry, which is not ours to bring along."""
+    if options.msl is None:
+        print("no labelled telemetry was given, by --msl or MSL_TELEMETRY: its section is kept")
+        return kept("msl")
+    script = Path(__file__).resolve().parent.parent / "bench/real_telemetry.py"
+    began = time.monotonic()
+    ran = subprocess.run(
+        [sys.executable, script, options.msl, "--table"], capture_output=True, text=True
+    )
+    if ran.returncode:
+        raise SystemExit(ran.stderr.strip())
+    wall_s = time.monotonic() - began
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    return made_by(MSL_COMMAND, wall_s) + "\n\n" + msl_text(lines)
+
+
+def msl_text(lines: Sequence[dict[str, Any]]) -> str:
+    """Write what bench/real_telemetry.py prints with --table as a table and a sentence."""
+
+    def row(what: str, line: dict[str, Any]) -> tuple[str, ...]:
+        found, missed = line["true_positive"], line["false_negative"]
+        return what, str(found + missed), str(found), str(line["false_positive"]), str(missed)
+
+    *more, whole = lines
+    chance = next(line for line in more if "chance_f1" in line)
+    halves = next(line for line in more if "f1_on_the_others" in line)
+    rows = [row(line["channel"], line) for line in more if "channel" in line]
+    sums = [
+        row(f"{line['channels']}, F1 {line['f1']:.2f}", line) for line in more if "channels" in line
+    ]
+    return "\n\n".join([
+        table(("channel", "anomalies", "found", "false", "missed"),
+              [*rows, *sums, row(f"all, F1 {whole['f1']:.2f}", whole)]),
+        f"The same detections turned round in time at random score {chance['chance_f1']:.2f}. "
+        "Windows and margin chosen anew on random halves of the channels score "
+        f"{halves['f1_on_the_others']:.2f} on the others.",
+    ])  # fmt: skip
+
+
+def anchors_section(options: argparse.Namespace, pool: Pool, rows: Callable) -> str:
+    """Compare a model with its references."""
+    began = time.monotonic()
+    made = table(("what", "model", "reference", "source of the reference"), rows())
+    return made_by(COMMAND, time.monotonic() - began) + "\n\n" + made
+
+
+#: What makes each section, in the order of the page.
+SECTIONS: dict[str, Callable[[argparse.Namespace, Pool], str]] = {
+    "machine": lambda options, pool: machine(),
+    "sortie": partial(flights_section, scenario="sortie", judge=sortie_table),
+    "sortie_blank": partial(flights_section, scenario="sortie_blank", judge=blank_table),
+    "localisation": localisation_section,
+    "legs": legs_section,
+    "nights": nights_section,
+    "campaign": lambda options, pool: campaign_text(),
+    "msl": msl_section,
+    "neutron": partial(anchors_section, rows=anchors.neutron_rows),
+    "slip": partial(anchors_section, rows=anchors.slip_rows),
+    "heat": partial(anchors_section, rows=anchors.heat_rows),
+    "ice": partial(anchors_section, rows=anchors.ice_rows),
+    "ephemeris": partial(anchors_section, rows=anchors.ephemeris_rows),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fly, judge and write the page."""
+    parse = argparse.ArgumentParser(description=__doc__)
+    parse.add_argument("--seeds", type=int, default=40, help="flights of each scenario")
+    parse.add_argument("--processes", type=int, default=2, help="flights at a time")
+    parse.add_argument("--out", type=Path, default=PAGE)
+    parse.add_argument(
+        "--only",
+        action="append",
+        choices=SECTIONS,
+        metavar="SECTION",
+        help="make this section and keep the others: " + ", ".join(SECTIONS),
+    )
+    parse.add_argument(
+        "--msl",
+        type=Path,
+        default=os.environ.get("MSL_TELEMETRY") or None,
+        metavar="FOLDER",
+        help="labelled telemetry, as bench/real_telemetry.py "
+        "takes it (default: MSL_TELEMETRY; without, its section is kept)",
+    )
+    options = parse.parse_args(arguments)
+    # A forked child would inherit the threads of numpy's libraries half-way.
+    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+        sections = {
+            name: kept(name) if options.only and name not in options.only else make(options, pool)
+            for name, make in SECTIONS.items()
+        }
     options.out.write_text(page(sections), encoding="utf-8")
     print(f"{options.out} written")
 

@@ -141,6 +141,45 @@ def test_the_page_is_made_from_its_template_whole() -> None:
     assert page.count("of 40 |") >= 8
 
 
+def test_what_is_kept_of_the_page_is_the_page() -> None:
+    sections = {name: make_validation.kept(name) for name in make_validation.SECTIONS}
+    assert make_validation.page(sections) == (DOCS / "validation.md").read_text(encoding="utf-8")
+    assert sections["machine"].endswith(tuple("0123456789"))
+    assert sections["msl"].startswith("Made by `MSL_TELEMETRY=FOLDER docs/make_validation.py")
+
+
+def test_a_page_without_a_section_to_keep_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("# Validation\n")
+    for page in ("page.md", "none.md"):
+        with pytest.raises(SystemExit, match="no section legs to keep: make the whole page"):
+            make_validation.kept("legs", tmp_path / page)
+
+
+def test_one_section_is_made_and_the_others_are_kept(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.delenv("MSL_TELEMETRY", raising=False)
+    made = {"slip": lambda options, pool: "new slip"}
+    monkeypatch.setattr(make_validation, "SECTIONS", make_validation.SECTIONS | made)
+    only = ["--only", "slip", "--only", "msl", "--processes", "1"]
+    make_validation.main([*only, "--out", str(tmp_path / "page.md")])
+    before = (DOCS / "validation.md").read_text(encoding="utf-8")
+    after = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert after == before.replace(make_validation.kept("slip"), "new slip") != before
+    assert "its section is kept" in capsys.readouterr().out
+
+
+def test_the_table_of_channels_has_their_sums() -> None:
+    counts = {"true_positive": 2, "false_positive": 1, "false_negative": 3, "f1": 0.5}
+    text = make_validation.msl_text([
+        {"channel": "A-1", **counts}, {"channels": "held out", **counts}, {"chance_f1": 0.25},
+        {"setting": "margin x 1.4", **counts},
+        {"f1_on_random_halves": 0.8, "f1_on_the_others": 0.4}, {**counts, "seconds": 1.0},
+    ])  # fmt: skip
+    assert "| A-1 | 5 | 2 | 1 | 3 |" in text
+    assert "| held out, F1 0.50 | 5 | 2 | 1 | 3 |" in text
+    assert "| all, F1 0.50 | 5 | 2 | 1 | 3 |" in text
+    assert "at random score 0.25" in text and "score 0.40 on the others" in text
+
+
 @pytest.mark.slow
 def test_the_page_can_be_made_again(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
