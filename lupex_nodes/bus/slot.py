@@ -8,6 +8,7 @@ was published at earlier ticks before it calls ``tick``; nothing else reaches th
 
 from __future__ import annotations
 
+import pickle
 import traceback
 from collections import deque
 from collections.abc import Mapping
@@ -176,6 +177,8 @@ class Slot:
         self._level = OK
         self._queue: deque[Pending] = deque()
         self._running: Pending | None = None
+        self._cut_short: tuple[Any, ...] | None = None
+        self._restored = False
         self._command_count = 0
         self._inputs: dict[str, list[InPort]] = {}
         self._latched: dict[str, tuple[Any, int, str]] = {}
@@ -231,6 +234,8 @@ class Slot:
             self._hand(topic, message, time, source)
         self.state = State.ACTIVE
         self.due = self._unit_due = self._housekeeping_due = now
+        if self._restored:
+            self._tell_of_restart()
 
     def deactivate(self, state: State = State.INACTIVE, reason: str = "") -> None:
         """Drop the unit with its queues; its commands, running or not begun, fail with why."""
@@ -250,6 +255,7 @@ class Slot:
         """Start over after the clock went back: the unit's state belongs to another time."""
         self._latched.clear()
         self._memory.clear()
+        self._cut_short = None
         for fault in self.port_faults.values():
             fault.release(NEVER)
         self.faults.start_over(now)
@@ -315,6 +321,20 @@ class Slot:
         self._report(name, command_id, source, Stage.ACCEPTANCE, True, "", 0.0, arguments)
         self.woken = True
         return True, command_id
+
+    def kept(self) -> bytes:
+        """Return what outlives the process: memory, activations, and which command runs."""
+        running = self._running
+        cut_short = running and (
+            running.command.name, running.command_id, running.source, running.progress,
+            running.values,
+        )  # fmt: skip
+        return pickle.dumps((self.activation, self._memory, cut_short))
+
+    def restore(self, kept: bytes) -> None:
+        """Take the place of a slot whose process has died and which had ``kept`` this."""
+        self.activation, self._memory, self._cut_short = pickle.loads(kept)
+        self._restored = True
 
     def set_parameters(self, changes: Mapping[str, Any], *, check_only: bool = False) -> None:
         """Change parameters as one, seen by the unit at its next tick; raise Refused and keep."""
@@ -384,6 +404,19 @@ class Slot:
                 self.due = min(self.due, held)
 
     # --- inside ----------------------------------------------------------------------------
+
+    def _tell_of_restart(self) -> None:
+        """Say that a process died, and that the command that ran there has failed."""
+        self._restored = False
+        sentence = "The unit was started again after its process had died."
+        self.note(WARN, "PROCESS_RESTARTED", sentence, {"activation": self.activation})
+        if self._cut_short:
+            name, command_id, source, progress, values = self._cut_short
+            self._cut_short = None
+            reason = f"the process of {self.name} died"
+            self._report(
+                name, command_id, source, Stage.COMPLETION, False, reason, progress, values
+            )
 
     def _work(self, now: int) -> None:
         unit = self.unit

@@ -37,7 +37,8 @@ class Context:
     """What the host gives a new unit: its place in the system, and the way to the bus.
 
     ``memory`` is non-volatile: what a unit puts there its next object finds after the power was
-    off. It ends with the process, and when the clock goes back.
+    off, or in the process that a supervisor starts in place of one that died. It ends with the
+    flight, and when the clock goes back. What is in it can be pickled.
     """
 
     name: str

@@ -144,6 +144,7 @@ def _fly(
         chosen,
         composition=options.composition or "all",
         rate=options.rate,
+        respawn=True,
         observers=observers,
         stop=stop,
         settings=settings,

@@ -338,12 +338,12 @@ class Navigation(Unit):
         self._send(now, *wanted)
         if journey.follower is not before:
             self._show_path(now, np.array(journey.follower.corners))
+        # a power cycle on the way shall not put the rover back to where it last stood
+        self.context.memory["localisation"] = self.localisation.save()
         leg = self._leg
         if leg is None or now < self._progress_due:
             return
         self._progress_due = now + _PROGRESS_EVERY
-        # a power cycle on the way shall not put the rover back to where it last stood
-        self.context.memory["localisation"] = self.localisation.save()
         if leg.source:
             self.report(_GOAL_POSE, leg.source, Stage.PROGRESS, progress=journey.progress,
                         **leg.named)  # fmt: skip

@@ -125,6 +125,13 @@ class Vehicle(Unit):
         self.x_m = p.start_x_m + p.start_position_sigma_m * east
         self.y_m = p.start_y_m + p.start_position_sigma_m * north
         self.yaw_rad = math.radians(p.start_yaw_deg + p.start_yaw_sigma_deg * turn)
+        self.embedded_m = self.driven_m = self.track_energy_j = self._dug_course = 0.0
+        if "body" in self.context.memory:
+            # a reset, or a process that died, moves no rover
+            (
+                self.x_m, self.y_m, self.yaw_rad, self.embedded_m, self.driven_m,
+                self.track_energy_j, self._dug_course,
+            ) = self.context.memory["body"]  # fmt: skip
         self.layout, self.track = CrawlerLayout(), Track()
         self.soil_map = SoilMap(
             int(rng.integers(2**31)),
@@ -133,11 +140,7 @@ class Vehicle(Unit):
             p.friction_scale_m,
             p.soft_patch_share,
         )
-        self.embedded_m = 0.0
-        self.driven_m = 0.0
-        self.track_energy_j = 0.0
         self.obstructed = self.tipped = False
-        self._dug_course = 0.0
         self._soils: dict[int, Soil] = {}
         self._rocks: list[Rock] = []
         self._high_rocks: list[Rock] = []
@@ -171,6 +174,10 @@ class Vehicle(Unit):
         self._publish_pose(now, motion)
         self._publish_tracks(now, speeds)
         self.state.publish_rows(now, [self._state()])
+        self.context.memory["body"] = (
+            self.x_m, self.y_m, self.yaw_rad, self.embedded_m, self.driven_m,
+            self.track_energy_j, self._dug_course,
+        )  # fmt: skip
         return now + SECOND if moves or rolls else next_minute(now)
 
     def housekeeping(self) -> dict[str, Any]:

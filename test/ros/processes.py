@@ -65,14 +65,19 @@ def wait_for(condition: Callable[[], object], timeout_s: float = 30.0) -> object
 
 
 def children(pid: int) -> dict[str, int]:
-    """Return the pids of the unit processes below ``pid`` by the name of their process."""
-    found = {}
+    """Return the pids of the unit processes of a flight by name, as `ps` shows it: 15 letters."""
+    parents, names = {}, {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            words = (entry / "cmdline").read_bytes().decode().split("\0")
-        except (OSError, IndexError):
+            head, _, tail = (entry / "stat").read_text().rpartition(")")
+        except OSError:
             continue
-        if parent == pid and "--process" in words:
-            found[words[words.index("--process") + 1]] = int(entry.name)
-    return found
+        state, parent = tail.split()[:2]
+        if state != "Z":
+            parents[int(entry.name)] = int(parent)
+            names[int(entry.name)] = head.partition("(")[2]
+    return {
+        names[child]: child
+        for child, server in parents.items()
+        if parents.get(server) == pid and names[child] != names[server]
+    }

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import signal
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -195,19 +196,29 @@ def test_t8_an_exception_is_an_event_and_a_safe_unit(client: Client, alone: Any)
     assert alone.poll() is None
 
 
+def _started(target: Callable[..., None], *arguments: object) -> BaseProcess:
+    process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
+    process.start()
+    return process
+
+
+def _ignore_sigterm(ready: Path) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ready.touch()
+    time.sleep(60)
+
+
 def test_t10_a_process_that_ignores_sigterm_is_killed(ros_domain: int, tmp_path: Path) -> None:
     from lupex_nodes.bus.ros.supervisor import Supervisor
 
     ready = tmp_path / "ready"
-    deaf = f"import signal, time; signal.signal(15, signal.SIG_IGN); open({str(ready)!r}, 'w');"
-    command = [sys.executable, "-c", deaf + "time.sleep(60)"]
-    supervisor = Supervisor(lambda name, units: command)
+    supervisor = Supervisor(lambda name, units: _started(_ignore_sigterm, ready))
     supervisor.start({"deaf": ["first"]})
     wait_for(ready.exists)
     began = time.monotonic()
     supervisor.stop()
     assert time.monotonic() - began < 3.0
-    assert supervisor.processes["deaf"].child.poll() == -signal.SIGKILL
+    assert supervisor.processes["deaf"].child.exitcode == -signal.SIGKILL
 
 
 def test_t10_a_process_that_hangs_at_its_start_is_started_again(
@@ -216,8 +227,7 @@ def test_t10_a_process_that_hangs_at_its_start_is_started_again(
     from lupex_nodes.bus.ros import supervisor as module
 
     monkeypatch.setattr(module, "STARTUP_S", 0.2)
-    command = [sys.executable, "-c", "import time; time.sleep(60)"]
-    supervisor = module.Supervisor(lambda name, units: command)
+    supervisor = module.Supervisor(lambda name, units: _started(time.sleep, 60))
     supervisor.start({"slow": ["first"]})
     failure = wait_for(lambda: supervisor.watch(lambda name: False), 10)
     supervisor.stop()

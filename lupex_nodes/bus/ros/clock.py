@@ -32,8 +32,10 @@ from lupex_nodes.bus.stamps import SECOND, check_epoch, to_stamp
 from lupex_nodes.bus.ticks import DONE, TICK, Tick
 
 SETTLE_S = 0.3
-#: Up to the first tick processes are busy: they import, sample ephemerides and make terrain.
+#: At the first tick all are busy: they sample ephemerides and make terrain.
 FIRST_TICK_S = 60.0
+#: At the first tick of one who joined later the others are not.
+JOINING_S = 10.0
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Member:
     next_due: int = NEVER
     calls: int = 0
     lost: int = 0
+    steps: int = 0
 
 
 @dataclass
@@ -83,10 +86,11 @@ class ClockNode(Node):
         self._start = start
         self._rate = rate
         self._expected = set(expected)
-        self._silence_s = silence_s
+        self._silence_s = self._patience_s = silence_s
         self._finished = finished
         self._members: dict[str, Member] = {}
         self._joining: dict[str, Member] = {}
+        self._up: set[str] = set()
         self._open: set[str] = set()
         self._phase = "step"
         self._sequence = -1
@@ -111,12 +115,13 @@ class ClockNode(Node):
         self._pace = self.create_timer(1.0, guarded(self._on_pace), clock=steady)
         self._pace.cancel()
 
-    def is_member(self, process: str) -> bool:
-        """Return whether a process has been counted in, or has said hello."""
-        return process in self._members or process in self._joining
+    def is_up(self, process: str) -> bool:
+        """Return whether a process has been heard of since it was last known to have died."""
+        return process in self._up
 
     def member_died(self, process: str) -> None:
         """Strike a member off at once because its process is known to be dead."""
+        self._up.discard(process)
         self._joining.pop(process, None)
         if process in self._members:
             self._strike(process, "its process ended")
@@ -126,6 +131,7 @@ class ClockNode(Node):
     def _on_done(self, data: bytes) -> None:
         process, control, counts = Done.read(decode(data, DiagnosticArray))
         member = self._members.get(process)
+        self._up.add(process)
         if control["phase"] == "hello":
             if member is None or member.incarnation != control["incarnation"]:
                 self._joining[process] = Member(
@@ -141,6 +147,7 @@ class ClockNode(Node):
         ):
             return
         if self._phase == "step":
+            member.steps += 1
             member.next_due = int(control["next_due"])
             member.calls = int(control["calls"])
             if member.lost != int(control["lost"]):
@@ -246,8 +253,12 @@ class ClockNode(Node):
     def _ask(self, tick: Tick) -> None:
         self._phase = tick.phase
         self._open = set(self._members)
-        first = tick.sequence <= 0
-        self._deadline = time.monotonic() + (FIRST_TICK_S if first else self._silence_s)
+        self._patience_s = self._silence_s
+        if tick.sequence <= 0:
+            self._patience_s = FIRST_TICK_S
+        elif any(member.steps == 0 for member in self._members.values()):
+            self._patience_s = JOINING_S
+        self._deadline = time.monotonic() + self._patience_s
         self._ticks.publish(encode(tick.message()))
 
     # --- silence ---------------------------------------------------------------------------
@@ -263,7 +274,7 @@ class ClockNode(Node):
             self._finish("hardware: no process of units is left")
             return
         for process in sorted(self._open):
-            self._strike(process, f"it did not answer for {self._silence_s:g} s")
+            self._strike(process, f"it did not answer for {self._patience_s:g} s")
 
     def _strike(self, process: str, why: str) -> None:
         member = self._members.pop(process)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -29,6 +30,7 @@ from lupex_nodes.bus.messages import OK, WARN, status_message, values_of
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.ros.interfaces import qos_profile, ros_name
 from lupex_nodes.bus.ros.node import Arrivals, UnitNode
+from lupex_nodes.bus.ros.non_volatile import NonVolatile
 from lupex_nodes.bus.ros.spinning import guarded
 from lupex_nodes.bus.ros.wire import decode, encode
 from lupex_nodes.bus.slot import NEVER
@@ -120,9 +122,9 @@ class LockStep:
         self._answer(tick, "calls", NEVER, 0, {})
 
     def _on_hello(self) -> None:
-        """Say that the process is there until the clock counts it in."""
-        if self.ready():
-            self._answer(Tick(0, -1, {}), "hello", NEVER, 0, {})
+        """Say that the process is up, and that it is ready, until the clock counts it in."""
+        phase = "hello" if self.ready() else "up"
+        self._answer(Tick(0, -1, {}), phase, NEVER, 0, {})
 
     def _on_tick(self, data: bytes) -> None:
         tick = Tick.read(decode(data, DiagnosticArray))
@@ -194,12 +196,19 @@ class LockStep:
 
 
 class UnitsInStep(LockStep):
-    """The units of one process in lock-step."""
+    """The units of one process in lock-step; ``memory`` is the folder of what outlives it."""
 
     def __init__(
-        self, nodes: Sequence[UnitNode], process: str, root: str, system: System
+        self,
+        nodes: Sequence[UnitNode],
+        process: str,
+        root: str,
+        system: System,
+        memory: Path | None = None,
     ) -> None:
         self.nodes = nodes
+        slots = [node.slot for node in nodes]
+        self._memory = None if memory is None else NonVolatile(memory, slots)
         self._system = system
         self._arrivals = [item for node in nodes for item in node.arrivals.items()]
         self._waiting: set[int] = set()
@@ -229,6 +238,8 @@ class UnitsInStep(LockStep):
             node.step(tick.now)
         for node in self.nodes:
             node.flush(counts)
+        if self._memory:
+            self._memory.save()
         due = min(node.slot.due for node in self.nodes)
         return due, sum(len(node.slot.calls) for node in self.nodes)
 

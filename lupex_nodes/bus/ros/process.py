@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import math
-import os
-import signal
 import sys
 from pathlib import Path
 
@@ -34,8 +31,8 @@ def parser() -> argparse.ArgumentParser:
     add("--root", default="", help="namespace of the whole system")
     add("--system", type=Path, help="list of units in place of the package's config/system.yaml")
     add("--units", help="comma-separated units of the whole system, when not all of them fly")
+    add("--memory", type=Path, help="folder that keeps the units' memory if this process dies")
     add("--no-autostart", action="store_true", help="leave configuring and activating to others")
-    add("--parent", type=int, help="end when this process, the parent, ends")
     add("--rate", type=_rate, default=1.0, help="clock: mission time per wall time, or max")
     add("--members", help="clock: comma-separated processes to wait for")
     add("--record", default="science", help="recorder: profile of config/recording.yaml")
@@ -57,21 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     cut = arguments.index("--ros-args") if "--ros-args" in arguments else len(arguments)
     options = parser().parse_args(arguments[:cut])
-    if options.parent:
-        die_with(options.parent)
     try:
         return run(options, arguments[cut:])
     except (BadFile, Refused, SystemFileError) as error:
         sys.stderr.write(f"lupex_node {' '.join(options.names)}: {error}\n")
         return 2
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent dies, so that none is orphaned."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-    if os.getppid() != parent:
-        sys.exit(0)
 
 
 def run(options: argparse.Namespace, ros_arguments: list[str]) -> int:

@@ -61,7 +61,7 @@ def make_units(options: argparse.Namespace, system: System, spinner: Spinner) ->
             node.trigger_configure()
     if options.clock == "lockstep":
         process = options.process or options.names[0]
-        UnitsInStep(nodes, process, options.root, system)
+        UnitsInStep(nodes, process, options.root, system, options.memory)
     else:
         wall = options.clock == "wall"
         FreeRunning(nodes, system, wall=wall, autostart=not options.no_autostart)

@@ -6,11 +6,11 @@ tells the clock when one dies, starts it again if wished, and leaves nothing beh
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
@@ -18,6 +18,7 @@ from rclpy.clock import Clock, ClockType
 from lupex_nodes.bus.observers import Observer
 from lupex_nodes.bus.ros import spinning, transport
 from lupex_nodes.bus.ros.clock import ClockNode
+from lupex_nodes.bus.ros.forking import fork
 from lupex_nodes.bus.ros.observing import PROCESS, ObserverNode, watched_topics
 from lupex_nodes.bus.stamps import SECOND, check_epoch
 from lupex_nodes.flight import (
@@ -52,27 +53,27 @@ class Process:
 
     name: str
     units: Sequence[str]
-    child: subprocess.Popen[bytes]
+    child: BaseProcess
     starts: int = 1
     since: float = field(default_factory=time.monotonic)
-    joined: bool = False
+    up: bool = False
 
 
 class Supervisor:
     """The processes of units of one flight.
 
-    ``command`` gives the command line that starts a process; ``died`` is told the name of a
-    process that ended by itself.
+    ``start`` starts the process of a name with its units; ``died`` is told the name of a process
+    that ended by itself.
     """
 
     def __init__(
         self,
-        command: Callable[[str, Sequence[str]], list[str]],
+        start: Callable[[str, Sequence[str]], BaseProcess],
         *,
         respawn: bool = False,
         died: Callable[[str], None] = lambda name: None,
     ) -> None:
-        self._command = command
+        self._start = start
         self._respawn = respawn
         self._died = died
         self.processes: dict[str, Process] = {}
@@ -81,35 +82,33 @@ class Supervisor:
     def start(self, members: dict[str, list[str]]) -> None:
         """Start every process."""
         transport.remove_half_made_ports()
+        transport.remove_abandoned_ports()
         transport.remove_abandoned_segments()
         for name, units in members.items():
-            self.processes[name] = Process(name, units, self._spawn(name, units))
+            self.processes[name] = Process(name, units, self._start(name, units))
 
-    def _spawn(self, name: str, units: Sequence[str]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command(name, units), stdin=subprocess.DEVNULL)
-
-    def watch(self, joined: Callable[[str], bool]) -> str:
+    def watch(self, up: Callable[[str], bool]) -> str:
         """Look after every process; return a sentence when the flight cannot go on."""
         for process in self.processes.values():
-            process.joined = process.joined or joined(process.name)
-            code = process.child.poll()
+            process.up = process.up or up(process.name)
+            code = process.child.exitcode
             if code is not None:
                 sentence = self._ended(process, code)
                 if sentence:
                     return sentence
-            elif not process.joined and time.monotonic() - process.since > STARTUP_S:
+            elif not process.up and time.monotonic() - process.since > STARTUP_S:
                 if process.starts >= STARTUP_TRIES:
                     return f"process {process.name} did not come up in {process.starts} tries"
                 self.remarks.append(f"process {process.name} hung at its start; started again")
                 process.child.kill()
-                process.child.wait()
+                process.child.join()
                 self._again(process)
         if not any(process.starts for process in self.processes.values()):
             return "every process of units has ended"
         return ""
 
     def _ended(self, process: Process, code: int) -> str:
-        if not process.joined:
+        if not process.up and process.starts == 1:
             return f"process {process.name} ended with code {code} before it came up"
         if process.starts > 0:
             self._died(process.name)
@@ -123,41 +122,45 @@ class Supervisor:
     def _again(self, process: Process) -> None:
         transport.remove_half_made_ports()
         transport.remove_abandoned_segments()
-        process.child = self._spawn(process.name, process.units)
+        process.child = self._start(process.name, process.units)
         process.starts += 1
         process.since = time.monotonic()
-        process.joined = False
+        process.up = False
 
     def stop(self) -> None:
         """End every process: SIGTERM, and SIGKILL for whoever is still there after 2 s."""
-        children = [p.child for p in self.processes.values() if p.child.poll() is None]
+        children = [p.child for p in self.processes.values() if p.child.exitcode is None]
         for child in children:
             child.terminate()
         deadline = time.monotonic() + TERMINATE_S
         for child in children:
-            try:
-                child.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                self.remarks.append(f"process {child.pid} had to be killed")
+            child.join(max(0.0, deadline - time.monotonic()))
+            if child.exitcode is None:
+                self.remarks.append(f"process {child.name} had to be killed")
                 child.kill()
-                child.wait()
+                child.join()
         transport.remove_abandoned_segments()
 
 
-def unit_command(scenario: Path, root: str, system: System) -> Callable[..., list[str]]:
-    """Return the command line of a process of units that flies the scenario in ``scenario``."""
+def starter(
+    scenario: Path, root: str, system: System, memory: str
+) -> Callable[[str, Sequence[str]], BaseProcess]:
+    """Return what starts a process of units that flies the scenario in ``scenario``.
+
+    ``memory`` is the folder of what units keep when their process dies.
+    """
     flown = ",".join(entry.name for entry in system.units)
     own = ["--system", str(system.path)] if system.path else []
 
-    def command(name: str, units: Sequence[str]) -> list[str]:
-        return [
-            *(sys.executable, "-m", "lupex_nodes.bus.ros.process", *units),
+    def start(name: str, units: Sequence[str]) -> BaseProcess:
+        return fork(name, [
+            *units,
             *("--process", name, "--scenario", str(scenario), "--clock", "lockstep"),
-            *("--root", root, "--units", flown, "--parent", str(os.getpid()), *own),
+            *("--root", root, "--units", flown, "--memory", memory, *own),
             *("--ros-args", "--log-level", "warn"),
-        ]
+        ])  # fmt: skip
 
-    return command
+    return start
 
 
 def fly(
@@ -194,8 +197,9 @@ def fly(
     spinning.init()
     spinner = spinning.Spinner()
     spinning.stop_on_signals(spinner)
+    memory = tempfile.TemporaryDirectory(prefix="lupex_memory_")
     supervisor = Supervisor(
-        unit_command(scenario_file, root, checked.system),
+        starter(scenario_file, root, checked.system, memory.name),
         respawn=respawn,
         died=lambda name: clock.member_died(name),
     )
@@ -224,7 +228,7 @@ def fly(
         recorder.tell = node.tell
 
         def watch() -> None:
-            failure = supervisor.watch(clock.is_member)
+            failure = supervisor.watch(clock.is_up)
             if failure or stop.reason:
                 spinner.stop(f"hardware: {failure}" if failure else stop.reason)
 
@@ -239,6 +243,8 @@ def fly(
         facts = _facts(checked, clock, statistics, spinner.reason, began)
         recorder.close({"outcome": facts.outcome, "cause": facts.cause})
         spinning.shutdown()
+        transport.remove_abandoned_ports()
+        memory.cleanup()
         lock.close()
     return facts
 

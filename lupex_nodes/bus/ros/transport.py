@@ -72,13 +72,28 @@ def clock_lock(root: str) -> IO[str]:
 
 def remove_half_made_ports(domain: int | None = None, folder: Path = SHARED_MEMORY) -> list[str]:
     """Remove empty port files of a domain, each of which would hang every new participant."""
-    base = 7400 + 250 * (domain_id() if domain is None else domain)
     removed = []
-    for path in folder.glob("fastrtps_port*"):
-        number = re.fullmatch(r"fastrtps_port(\d+)", path.name)
-        if number and base <= int(number[1]) < base + 250 and _half_made(path):
+    for path in _ports(domain, folder):
+        if _half_made(path):
             path.unlink(missing_ok=True)
             removed.append(path.name)
+    return removed
+
+
+def remove_abandoned_ports(domain: int | None = None, folder: Path = SHARED_MEMORY) -> list[str]:
+    """Remove the port files of a domain that nobody reads: killed processes leave them.
+
+    A process takes the lock of its port right after it has opened the file, so this is for when
+    none of ours is about to start.
+    """
+    removed = []
+    for path in _ports(domain, folder):
+        locks = [path.with_name(path.name + kind) for kind in ("_el", "_sl")]
+        if all(_unlocked(lock) for lock in locks if lock.exists()):
+            for each in (path, *locks, path.with_name(f"sem.{path.name}_mutex")):
+                if each.exists():
+                    each.unlink(missing_ok=True)
+                    removed.append(each.name)
     return removed
 
 
@@ -92,6 +107,17 @@ def remove_abandoned_segments(folder: Path = SHARED_MEMORY) -> list[str]:
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
     return removed
+
+
+def _ports(domain: int | None, folder: Path) -> list[Path]:
+    """Return the port files of a domain."""
+    base = 7400 + 250 * (domain_id() if domain is None else domain)
+    return [
+        path
+        for path in folder.glob("fastrtps_port*")
+        if (number := re.fullmatch(r"fastrtps_port(\d+)", path.name))
+        and base <= int(number[1]) < base + 250
+    ]
 
 
 def _half_made(path: Path) -> bool:
