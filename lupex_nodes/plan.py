@@ -59,6 +59,9 @@ class Activity(BaseModel):
         None, description="UNIT/COMMAND sent when the activity is ended before its command ended"
     )
     retries: int = Field(0, description="how often a failed command is sent again", ge=0)
+    retry_after_s: float = Field(
+        60.0, description="pause before that (s), in which what failed can be mended", ge=0
+    )
     mandatory: bool = Field(True, description="whether the plan is complete only with it")
     on_failure: Literal["abort", "continue"] = Field(
         "abort", description="what becomes of the plan when the activity fails"

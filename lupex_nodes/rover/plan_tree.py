@@ -60,6 +60,7 @@ class Carry(Behaviour):
         self._call: Call | None = None
         self._begun = False
         self._since = 0
+        self._not_before = 0
 
     def initialise(self) -> None:
         """Start or start again."""
@@ -73,6 +74,9 @@ class Carry(Behaviour):
 
     def _await(self) -> Status:
         activity, conductor = self.activity, self.conductor
+        if conductor.now < self._not_before:
+            conductor.look_again(self._not_before)
+            return Status.RUNNING
         unmet = conductor.unmet(activity.when)
         if unmet is None:
             self._begun = True
@@ -128,6 +132,7 @@ class Carry(Behaviour):
             self.conductor.call(unit, name)
 
     def _end(self, success: bool, reason: str = "", cause: str = "") -> Status:
+        self._not_before = self.conductor.now + seconds(self.activity.retry_after_s)
         self.conductor.activity_ended(self.activity, success, reason, cause)
         return Status.SUCCESS if success else Status.FAILURE
 

@@ -83,9 +83,12 @@ def test_a_plan_that_ends_with_an_empty_battery_is_no_success(bench):
 def test_retries_and_what_is_not_mandatory(bench):
     drive = {"command": "navigation/go_to", "arguments": {"x_m": 1.0, "y_m": 0.0}}
     flight = bench([
-        {"activity": "a", **drive, "retries": 2, "on_failure": "continue", "mandatory": False},
+        {"activity": "a", **drive, "retries": 2, "retry_after_s": 10, "on_failure": "continue",
+         "mandatory": False},
         {"activity": "b", "wait_s": 1.0},
-    ]).run(60)  # fmt: skip
+    ]).run(12)  # fmt: skip
+    assert flight.events().count("ACTIVITY_STARTED") == 1, "what failed has the time to be mended"
+    flight.run(48)
     assert flight.events().count("ACTIVITY_STARTED") == 4
     assert outcome(flight)["outcome"] == "complete"
 

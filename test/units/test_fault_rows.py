@@ -131,7 +131,7 @@ TRIALS: dict[str, Trial] = {
     "STAR_TRACKER_JUMP": physics("star_tracker", 120, knock_deg=3.0),
     "STAR_TRACKER_TIME": port("star_tracker", STARS, "delayed", 260, delay_s=100.0),
     "STEREO_CAMERA_DATA_SILENT": port("stereo_camera", VO, "off", 100, True),
-    "STEREO_CAMERA_BLIND": physics("stereo_camera", 300, True, dust=0.9),
+    "STEREO_CAMERA_BLIND": physics("stereo_camera", 400, True, before_s=230.0, dust=0.95),
     "STEREO_CAMERA_SCALE": physics("stereo_camera", 500, True, before_s=450.0, scale_error=0.1),
     "STEREO_CAMERA_SHORT": physics("stereo_camera", 500, True, before_s=450.0, scale_error=-0.1),
     "STEREO_CAMERA_GAPS": port("stereo_camera", VO, "intermittent", 300, True, mean_on_s=20.0,

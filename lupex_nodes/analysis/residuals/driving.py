@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lupex_nodes.analysis.operating_modes import held, mode_spans, of_message, stamps_s, within
@@ -14,6 +13,7 @@ from lupex_nodes.analysis.residuals.attitude import IMU
 from lupex_nodes.analysis.residuals.power import BUS, SKY
 from lupex_nodes.analysis.tables import Series, Tables
 from lupex_nodes.models.crawler_kinematics import CRAWLERS, CrawlerLayout
+from lupex_nodes.models.feature_drop import FeatureDrop
 from lupex_nodes.models.terramechanics import expected_slip
 
 JOINTS, DRIVE, CURRENTS = "rover/joint_states", "rover/mobility/state", "rover/mobility/currents"
@@ -175,20 +175,19 @@ def frames_lost_fraction(tables: Tables) -> Series | None:
 
 
 def features_ratio(tables: Tables) -> Series | None:
-    """Return the features of five frames over those of the twelve before in the same heading: 1.
-
-    Medians, in the light; a heading is the same within 15 deg.
-    """
+    """Return the features of five frames over the sound ones before in the same heading: 1."""
     found, looks = of_message(tables, FRAMES, "features"), _looks(tables)
-    if found is None or looks is None or len(found[0]) < 17:
+    if found is None or looks is None:
         return None
     lit, yaw_deg, _ = looks
-    turned = np.append(0.0, np.abs((np.diff(yaw_deg) + 180.0) % 360.0 - 180.0))
-    features, lights, turns = (sliding_window_view(each, 17) for each in (found[1], lit, turned))
-    before = np.median(features[:, :12], axis=1)
-    same = lights.all(axis=1) & (turns[:, 1:].sum(axis=1) < 15.0) & (before >= 8.0)
-    ratio = np.median(features[:, 12:], axis=1) / np.maximum(before, 1.0)
-    return Series(found[0][16:], np.where(same, ratio, np.nan))
+    drop, ratio = FeatureDrop(), np.full(len(lit), np.nan)
+    frames = zip(lit.tolist(), found[1].tolist(), np.radians(yaw_deg).tolist(), strict=True)
+    for place, (in_light, features, yaw_rad) in enumerate(frames):
+        if not in_light:
+            drop.forget()
+        elif (known := drop.add(features, yaw_rad)) is not None:
+            ratio[place] = known
+    return Series(found[0], ratio)
 
 
 def _looks(tables: Tables) -> tuple[NDArray[np.bool_], Column, Column] | None:

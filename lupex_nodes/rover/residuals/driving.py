@@ -9,6 +9,7 @@ from typing import Any
 
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.models.crawler_kinematics import CrawlerLayout
+from lupex_nodes.models.feature_drop import FeatureDrop
 from lupex_nodes.models.terramechanics import expected_slip
 from lupex_nodes.rover.attitude import yaw_of
 from lupex_nodes.rover.localisation import LocalisationParameters
@@ -46,47 +47,24 @@ class WayWithoutFrames(Residual):
 
 
 class Features(Residual):
-    """Features of five frames over those of the twelve sound ones before in the same heading: 1.
-
-    Medians, in the light; a heading is the same within 15 deg. How many there are at all says
-    little: it depends on the Sun's direction and on the ground.
-    """
+    """Features of five frames over those of the sound ones before in the same heading: 1."""
 
     topics = (_FRAMES,)
-    sound, turn_rad = 0.3, math.radians(15.0)
 
     def __init__(self) -> None:
         super().__init__()
-        self._before: deque[float] = deque(maxlen=12)
-        self._last: deque[float] = deque()
-        self._yaw_rad = 0.0
+        self._drop = FeatureDrop()
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Count where the ground is lit: where a strip of the array is dark it is not."""
         odometry, bus = seen.row(_ODOMETRY), seen.row(_BUS)
         lit = bus is not None and bus.array_limit_w > 0.85 * FACING_W
         if seen.conditions.get("lit") is None or odometry is None or not lit:
-            self._forget()
+            self._drop.forget()
+            self.value = None
             return
         q = odometry.pose.pose.orientation
-        yaw_rad = yaw_of((q.x, q.y, q.z, q.w))
-        if abs(math.remainder(yaw_rad - self._yaw_rad, 2.0 * math.pi)) > self.turn_rad:
-            self._forget()
-            self._yaw_rad = yaw_rad
-        self._last.append(seen.row(_FRAMES).features)
-        if len(self._last) <= 5:
-            return
-        oldest = self._last.popleft()
-        if self.value is None or self.value > self.sound:
-            self._before.append(oldest)
-        usual = sorted(self._before)[len(self._before) // 2]
-        if len(self._before) == self._before.maxlen and usual >= 8.0:
-            self.value = sorted(self._last)[2] / usual
-
-    def _forget(self) -> None:
-        self._before.clear()
-        self._last.clear()
-        self.value = None
+        self.value = self._drop.add(seen.row(_FRAMES).features, yaw_of((q.x, q.y, q.z, q.w)))
 
 
 class FrameGaps(Residual):
