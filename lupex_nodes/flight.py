@@ -128,12 +128,15 @@ class Statistics:
     def message(self, now: int, emission: Emission) -> None:
         """Count the message; read how the plan ended."""
         self.messages += 1
-        if emission.topic != EVENTS:
-            return
-        status = emission.message.status[0]
+        if emission.topic == EVENTS:
+            for status in emission.message.status:
+                self._event(now, status)
+
+    def _event(self, now: int, status: Any) -> None:
         if status.name in PLAN_ENDS and self._named is None:
             values = values_of(status)
-            self._named = Outcome(values["outcome"], values.get("cause", ""))
+            if "outcome" in values:
+                self._named = Outcome(values["outcome"], values.get("cause", ""))
         elif status.name == BROWN_OUT and self._brown_out is None:
             self._brown_out = Outcome("energy", self._at(now, status.message))
         elif status.name in LOSSES and (self._named is None or self._named.name == COMPLETE):

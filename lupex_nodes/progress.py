@@ -12,6 +12,7 @@ from lupex_nodes.bus.records import view
 from lupex_nodes.bus.slot import EVENTS, Emission
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.flight import PLAN_ENDS
+from lupex_nodes.payload import records
 from lupex_nodes.scenario import CheckedScenario
 
 REFRESH_S = 0.2
@@ -72,14 +73,15 @@ class Progress:
         """Take in what a message says of the mission."""
         self._messages += 1
         topic = emission.topic
-        if topic == COUNTS:
+        if topic == COUNTS and records.COUNTS.fits(emission.message):
             self._counted += int(view(emission.message)["epithermal_counts"].sum())
-        elif topic == WATER:
+        elif topic == WATER and records.WATER.fits(emission.message) and emission.message.width:
             self._water = emission.message
         elif topic == BATTERY:
             self._battery = emission.message
         elif topic == EVENTS:
-            self._event(now, emission.message.status[0])
+            for status in emission.message.status:
+                self._event(now, status)
 
     def tick(self, now: int) -> None:
         """Draw, but not more often than eyes can follow."""

@@ -16,8 +16,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
+from sensor_msgs.msg import PointCloud2
 
-from lupex_nodes.bus.records import Schema
+from lupex_nodes.bus.finite import not_finite
+from lupex_nodes.bus.records import Schema, form_refusal
 from lupex_nodes.bus.single_precision import rounding
 from lupex_nodes.bus.stamps import SECOND
 
@@ -48,6 +50,10 @@ class Input:
     until ``drain`` takes them, and what does not fit is counted and an event. ``wake`` makes the
     unit due at the next tick after a message. A topic may hold ``*``: then it is every output of
     the system that matches, and ``values`` holds the latest by the publishing unit's name.
+
+    No unit gets a record of another form or without rows, a list in ``sizes`` that is longer or
+    shorter, or a number that is not finite; but with ``finite`` False, who answers the sender
+    itself gets such numbers.
     """
 
     topic: str
@@ -56,6 +62,8 @@ class Input:
     queue: int = 0
     wake: bool = False
     schema: Schema | None = None
+    sizes: tuple[tuple[str, int], ...] = ()
+    finite: bool = True
 
     if TYPE_CHECKING:
         # every unit sets its own bound port under the name of the declaration
@@ -70,6 +78,16 @@ class Input:
     def many(self) -> bool:
         """Whether the topic is a pattern."""
         return "*" in self.topic
+
+    def refusal(self, message: Any) -> str:
+        """Say why a message cannot be used, in half a sentence; empty: it can."""
+        if self.message_type is PointCloud2:
+            return self.schema.refusal(message) if self.schema else form_refusal(message)
+        for name, size in self.sizes:
+            if len(getattr(message, name)) != size:
+                return f"{name} has {len(getattr(message, name))} values instead of {size}"
+        wrong = not_finite(self.message_type)(message) if self.finite else ""
+        return f"{wrong} is not finite" if wrong else ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ without a copy of any row.
 
 from __future__ import annotations
 
+import math
 import struct
 import sys
 from collections import namedtuple
@@ -56,6 +57,7 @@ class Schema:
         self.name = name
         self.fields = tuple(Field(*field) for field in fields)
         self.dtype = np.dtype([(field.name, field.kind) for field in self.fields])
+        self._floats = [field.name for field in self.fields if field.kind[0] == "f"]
         self._struct = struct.Struct("=" + "".join(_STRUCT[f.kind] for f in self.fields))
         # mypy knows named tuples of literal columns only
         row: Any = namedtuple("Row", [field.name for field in self.fields])  # type: ignore[misc]
@@ -123,6 +125,19 @@ class Schema:
         except RecordError:
             return False
 
+    def refusal(self, message: PointCloud2) -> str:
+        """Say why a message is no record of this schema with rows of finite numbers, or nothing."""
+        if not self.fits(message):
+            return f"it is not the record {self.name}"
+        count = message.width * message.height
+        if not count:
+            return "it has no rows"
+        if count == 1 and math.isfinite(sum(self._struct.unpack_from(message.data))):
+            return ""
+        rows = self.rows(message)
+        wrong = next((n for n in self._floats if not np.isfinite(rows[n]).all()), None)
+        return f"{wrong} is not finite" if wrong else ""
+
     def _check(self, message: PointCloud2) -> None:
         if not self.fits(message):
             raise RecordError(
@@ -144,6 +159,14 @@ def view(message: PointCloud2) -> np.ndarray:
     rows = np.frombuffer(message.data, dtype, count=count)
     rows.flags.writeable = False
     return rows
+
+
+def form_refusal(message: PointCloud2) -> str:
+    """Say why a message is no record, of whatever schema, with rows; or nothing."""
+    try:
+        return "" if len(view(message)) else "it has no rows"
+    except RecordError as error:
+        return str(error)
 
 
 def _layout(message: PointCloud2) -> np.dtype:

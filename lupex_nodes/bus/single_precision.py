@@ -30,7 +30,7 @@ def rounding(message_type: type) -> Callable[[Any], None] | None:
         inner = kind.value_type if many else kind
         if isinstance(inner, BasicType) and inner.typename == "float" and not many:
             scalars.append(name)
-        elif isinstance(inner, NamespacedType) and (deeper := rounding(_class_of(inner))):
+        elif isinstance(inner, NamespacedType) and (deeper := rounding(class_of(inner))):
             parts.append((name, many, deeper))
     if not scalars and not parts:
         return None
@@ -48,5 +48,6 @@ def rounding(message_type: type) -> Callable[[Any], None] | None:
     return round_in_place
 
 
-def _class_of(kind: NamespacedType) -> type:
+def class_of(kind: NamespacedType) -> type:
+    """Return the class of a nested message."""
     return getattr(import_module(".".join(kind.namespaces)), kind.name)

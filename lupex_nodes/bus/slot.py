@@ -33,7 +33,7 @@ from lupex_nodes.bus.faults import PortFault
 from lupex_nodes.bus.messages import ERROR, OK, WARN, RepeatedStatus, status_message
 from lupex_nodes.bus.parameters import Parameters, Refused, build, updated
 from lupex_nodes.bus.ports import InPort, Input, OutPort, Output, Qos
-from lupex_nodes.bus.records import RecordError, view
+from lupex_nodes.bus.records import view
 from lupex_nodes.bus.stamps import SECOND, seconds
 from lupex_nodes.bus.unit import Context, Kind, Unit, commands, ports, topic_of
 from lupex_nodes.bus.unit_faults import COMMANDS as FAULT_COMMANDS
@@ -44,6 +44,8 @@ DIAGNOSTICS = "/diagnostics"
 EVENTS = "events"
 COMMANDS = "commands"
 HOUSEKEEPING_VALUES = 10
+#: How often at most a slot says of a topic that its messages cannot be used.
+REFUSALS_EVERY = 60 * SECOND
 _HEARTBEAT = Output(DIAGNOSTICS, DiagnosticArray, Qos.TELEMETRY)
 
 
@@ -144,6 +146,14 @@ class Counters:
 
 
 @dataclass
+class Refusals:
+    """How many messages of a topic could not be used, and when (ns) that was last said."""
+
+    count: int = 0
+    said: int | None = None
+
+
+@dataclass
 class Slot:
     """One unit on the bus; see the module."""
 
@@ -180,7 +190,9 @@ class Slot:
         self._cut_short: tuple[Any, ...] | None = None
         self._restored = False
         self._command_count = 0
+        self._readings = self.place.subscriptions()
         self._inputs: dict[str, list[InPort]] = {}
+        self._refused: dict[str, Refusals] = {}
         self._latched: dict[str, tuple[Any, int, str]] = {}
         self._memory: dict[str, Any] = {}
         self._said = RepeatedStatus(self.name, "housekeeping")
@@ -266,10 +278,13 @@ class Slot:
 
     def deliver(self, topic: str, qos: Qos, message: Any, time: int, source: str) -> None:
         """Take a message that was published at ``time`` on a topic this slot reads."""
+        if reason := self._readings[topic].refusal(message):
+            self._refuse_input(topic, reason)
+            return
         if topic == self.place.channels_topic:
             try:
                 self._power(bool(view(message)[0][self.place.channel]))
-            except (RecordError, IndexError, ValueError):
+            except ValueError:
                 self._refuse_input(topic, f"it has no state of channel {self.place.channel}")
         if qos.latched:
             self._latched[topic] = (message, time, source)
@@ -509,10 +524,6 @@ class Slot:
 
     def _hand(self, topic: str, message: Any, time: int, source: str) -> None:
         for port in self._inputs.get(topic, ()):
-            schema = port.spec.schema
-            if schema and not schema.fits(message):
-                self._refuse_input(topic, f"it is not the record {schema.name}")
-                continue
             if not port.deliver(message, time, source) and not self.faults.hung:
                 self.note(
                     WARN,
@@ -524,8 +535,16 @@ class Slot:
                 self.woken = True
 
     def _refuse_input(self, topic: str, reason: str) -> None:
+        """Count a message that cannot be used, and say so, of a topic at most once a minute."""
+        if self.unit is None or self.faults.hung:
+            return
+        refused = self._refused.setdefault(topic, Refusals())
+        refused.count += 1
+        if refused.said is not None and 0 <= self._now - refused.said < REFUSALS_EVERY:
+            return
+        refused.said = self._now
         sentence = f"A message on {topic} was not used: {reason}."
-        self.note(WARN, "INPUT_REFUSED", sentence, {"topic": topic})
+        self.note(WARN, "INPUT_REFUSED", sentence, {"topic": topic, "refused": refused.count})
 
     def _emit(self, port: OutPort, message: Any) -> None:
         if self.faults.clock:

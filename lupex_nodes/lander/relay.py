@@ -88,8 +88,9 @@ class Relay(Unit):
         if self._range_m <= self.parameters.far_range_m:
             self._store(heard)
         self._forward(dt_s)
-        row = (self._range_m, self._rate_bit_s, self._queued, self._forwarded, int(visible))
-        self.link.publish_rows(now, [row])
+        if math.isfinite(self._range_m):
+            row = (self._range_m, self._rate_bit_s, self._queued, self._forwarded, int(visible))
+            self.link.publish_rows(now, [row])
         self._load.report(now, self.parameters.power_w)
         return None
 

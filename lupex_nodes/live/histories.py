@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ import numpy as np
 BUCKETS = 600
 #: Points of a track.
 POINTS = 1500
+#: No chart shows numbers as large as this, and their sum might be none.
+_BEYOND = 1e30
 
 
 class Place(NamedTuple):
@@ -47,7 +50,7 @@ class Histories:
         column = max(0, int(time_s / self.span_s))
         self._used = max(self._used, column + 1)
         for row, value in zip(rows, values, strict=True):
-            if value == value:  # not NaN
+            if abs(value) < _BEYOND:  # and not NaN
                 self._least[row, column] = min(self._least[row, column], value)
                 self._greatest[row, column] = max(self._greatest[row, column], value)
                 self._sum[row, column] += value
@@ -108,7 +111,7 @@ class Track:
         """Take in a place if it is far enough from the last one kept."""
         if self._points:
             last_x, last_y = self._points[-1]
-            if np.hypot(x_m - last_x, y_m - last_y) < self._step_m:
+            if math.hypot(x_m - last_x, y_m - last_y) < self._step_m:
                 return
         self._points.append((round(x_m, 2), round(y_m, 2)))
         if len(self._points) > self._most:

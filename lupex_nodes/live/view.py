@@ -25,8 +25,9 @@ from lupex_nodes.analysis.limits import Limit, load_limits
 from lupex_nodes.analysis.plots import COUNTS, POWER_PANELS, WATER, Line
 from lupex_nodes.analysis.summary import BATTERY, DEPOSIT, ESTIMATED_ODOMETRY
 from lupex_nodes.bus.commands import Stage
+from lupex_nodes.bus.finite import not_finite
 from lupex_nodes.bus.messages import LEVEL_NAMES, values_of
-from lupex_nodes.bus.records import view
+from lupex_nodes.bus.records import form_refusal, view
 from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS, Emission
 from lupex_nodes.bus.stamps import SECOND, iso
 from lupex_nodes.live.histories import Histories, Place, Track, rounded
@@ -110,6 +111,11 @@ class LiveView:
         for row, (_, line, _) in enumerate(self._lines):
             self._rows.setdefault(line.topic, []).append(row)
         self._loads, self._spectra, channels = _outputs(system)
+        self._schemas = {
+            topic: port.schema
+            for place in system.places.values()
+            for topic, port in place.outputs().items()
+        }
         self._kept = {
             SUN, EARTH, SKY, PATH, PLAN, DEPOSIT, ESTIMATED_ODOMETRY,
             *self._loads, *self._spectra, *channels,
@@ -151,13 +157,20 @@ class LiveView:
     # --- the flight's thread -----------------------------------------------------------------
 
     def message(self, now: int, emission: Emission) -> None:
-        """Take in what a message says."""
+        """Take in what a message says, if it is one that can be shown."""
         self._messages += 1
         handler = self._handlers.get(emission.topic)
-        if handler is not None:
-            with self._lock:
-                self._follow(now)
-                handler(now, emission)
+        if handler is None:
+            return
+        message, schema = emission.message, self._schemas.get(emission.topic)
+        if isinstance(message, PointCloud2):
+            if not schema.fits(message) if schema else form_refusal(message):
+                return
+        elif emission.topic == ESTIMATED_ODOMETRY and not_finite(emission.message_type)(message):
+            return
+        with self._lock:
+            self._follow(now)
+            handler(now, emission)
 
     def tick(self, now: int) -> None:
         """Note the time."""
@@ -220,7 +233,8 @@ class LiveView:
         self._track.add(place.x, place.y)
 
     def _beat(self, now: int, emission: Emission) -> None:
-        self._beats.append((now, emission))
+        if emission.message.status:
+            self._beats.append((now, emission))
 
     def _event(self, now: int, emission: Emission) -> None:
         for status in emission.message.status:
@@ -347,7 +361,7 @@ class LiveView:
             "activity": self._activity,
             "done": plan["activities_done"] if plan else None,
             "total": plan["activities_total"] if plan else None,
-            "plan": PLAN_STATES[plan["state"]] if plan else "",
+            "plan": dict(enumerate(PLAN_STATES)).get(plan["state"], "") if plan else "",
             **self._closing,
         }
 
@@ -394,15 +408,16 @@ class LiveView:
             return None
         place, turn = odometry.pose.pose.position, odometry.pose.pose.orientation
         yaw = math.atan2(
-            2.0 * (turn.w * turn.z + turn.x * turn.y), 1.0 - 2.0 * (turn.y**2 + turn.z**2)
+            2.0 * (turn.w * turn.z + turn.x * turn.y),
+            1.0 - 2.0 * (turn.y * turn.y + turn.z * turn.z),
         )
         sigma_m = math.sqrt(max(0.0, odometry.pose.covariance[0], odometry.pose.covariance[7]))
         return {
             "x_m": round(place.x, 2),
             "y_m": round(place.y, 2),
-            "yaw_rad": round(yaw, 4),
+            "yaw_rad": _number(yaw),
             "speed_m_s": round(odometry.twist.twist.linear.x, 4),
-            "sigma_m": rounded(sigma_m),
+            "sigma_m": _number(sigma_m),
         }
 
     def _path(self) -> list[tuple[float, float]]:
@@ -411,7 +426,10 @@ class LiveView:
         every = max(1, math.ceil(len(poses) / _MOST_PATH_POINTS))
         chosen = [*poses[:-1:every], *poses[-1:]]
         places = [pose.pose.position for pose in chosen]
-        return [(round(place.x, 1), round(place.y, 1)) for place in places]
+        return [
+            (round(place.x, 1), round(place.y, 1))
+            for place in places if math.isfinite(place.x) and math.isfinite(place.y)
+        ]
 
     def _sky(self) -> dict[str, Any]:
         return {"sun": self._row(SUN), "earth": self._row(EARTH), "forecast": self._row(SKY)}
@@ -509,5 +527,6 @@ def _rates(message: PointCloud2, lines: Sequence[Line]) -> list[float]:
 def _number(value: Any) -> Any:
     """Return a number that JSON can carry; what is not finite is None."""
     if isinstance(value, float):
-        return rounded(value) if math.isfinite(value) else None
+        number = rounded(value)
+        return number if math.isfinite(number) else None
     return value

@@ -221,7 +221,7 @@ class NeutronSpectrometer(Unit):
         leakage = self.leakage.value
         if leakage is not self._seen:
             self._seen = leakage
-            self._ratios = self._footprint_ratios(LEAKAGE.rows(leakage))
+            self._ratios = np.maximum(self._footprint_ratios(LEAKAGE.rows(leakage)), 0.0)
         elif not changed:
             return
         rates = (self._dry_cps, self._tube_background_cps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,7 +112,8 @@ class Recorder:
         except KeyError:
             route = self._routes[topic] = self._route(emission)
         if topic == TRUTH:
-            self._note({"truth": truth(emission.message)})
+            with suppress(ValueError, LookupError):  # what is no truth is not noted
+                self._note({"truth": truth(emission.message)})
         if route is None:
             return
         # observers on ROS 2 are shown messages as they came, already serialized

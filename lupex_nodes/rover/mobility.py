@@ -125,7 +125,7 @@ class Mobility(Unit):
     kind = Kind.HARDWARE
     modes = {"stopped": ("driving", "blocked"), "driving": ("stopped", "blocked"),
              "blocked": ("stopped",)}
-    cmd_vel = Input("rover/cmd_vel", TwistStamped, queue=100, wake=True)
+    cmd_vel = Input("rover/cmd_vel", TwistStamped, queue=100, wake=True, finite=False)
     tracks = Input("world/vehicle/tracks", PointCloud2, schema=TRACKS)
     ground_speed = Input("world/vehicle/odometry", Odometry)
     drive = Output("rover/mobility/drive", JointState, physical=True)
@@ -139,9 +139,10 @@ class Mobility(Unit):
         p = self.parameters
         self.layout = CrawlerLayout(speed_max_m_s=p.speed_max_m_s)
         self._steering = list(self.context.memory.get("steering_rad", [0.0] * 4))
+        # counters that began anew would look like a drive back
+        self._travel_m = list(self.context.memory.get("travel_m", [0.0] * 4))
         self._speeds = [0.0] * 4
         self._told: array | None = None
-        self._travel_m = [0.0] * 4
         self._laid_m = 0.0
         self._currents_a = [0.0] * 4
         self._guided: Velocity | None = None
@@ -414,6 +415,7 @@ class Mobility(Unit):
             rows[:, 1:] += self.rng.standard_normal((_RATE_HZ, 4), np.float32) * np.float32(0.01)
             self.currents.publish_rows(now, rows.view(CURRENTS.dtype).reshape(-1))
             self.context.memory["steering_rad"] = tuple(self._steering)
+            self.context.memory["travel_m"] = tuple(self._travel_m)
         # 2: by command, which who drives must not take for an obstacle
         blocked = 0 if self.mode != "blocked" else 1 if self.health[0] != OK else 2
         self.state.publish_rows(now, [(self._energy_j, self._laid_m, self._slip, blocked)])

@@ -89,7 +89,7 @@ class Navigation(Unit):
     map_fix = Input("ground/map_fix", PoseWithCovarianceStamped, queue=5)
     elevation = Input("rover/stereo_camera/elevation", PointCloud2, schema=ELEVATION, queue=5)
     drive = Input("rover/mobility/state", PointCloud2, schema=MOBILITY, wake=True)
-    goal_pose = Input(_GOAL_POSE, PoseStamped, queue=5, wake=True)
+    goal_pose = Input(_GOAL_POSE, PoseStamped, queue=5, wake=True, finite=False)
     odometry = Output("rover/odometry", Odometry, frame_id="map")
     path = Output("rover/path", Path, Qos.STATE, frame_id="map")
     cmd_vel = Output("rover/cmd_vel", TwistStamped, frame_id="rover/base_link")

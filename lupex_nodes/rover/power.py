@@ -262,7 +262,8 @@ class Power(Unit):
     def battery_k(self) -> float:
         """Temperature of the cells: told by the thermal unit, a parameter's value until then."""
         told = self.temperatures.row()
-        return told.battery_k if told else self.parameters.battery_temperature_k
+        # cells know no temperature below absolute zero, whatever is told
+        return max(told.battery_k, 1.0) if told else self.parameters.battery_temperature_k
 
     @property
     def state_of_charge(self) -> float:

@@ -187,6 +187,9 @@ class Environment(Unit):
         if self.vehicle.value is None:
             return 0.0, 0.0, False
         place, twist = self.vehicle.value.pose.pose.position, self.vehicle.value.twist.twist
+        if not self.site.levels[-1].contains(place.x, place.y):
+            # there is no ground to stand on
+            return *(self._at or (0.0, 0.0)), False
         return place.x, place.y, bool(twist.linear.x or twist.linear.y or twist.angular.z)
 
     def _solar_particles(self, now: int) -> float:

@@ -111,7 +111,9 @@ class Vehicle(Unit):
         )  # fmt: skip
 
     kind = Kind.NATURE
-    drive = Input("rover/mobility/drive", JointState, wake=True)
+    drive = Input(
+        "rover/mobility/drive", JointState, wake=True, sizes=(("position", 4), ("velocity", 4))
+    )
     odometry = Output("world/vehicle/odometry", Odometry, frame_id="map")
     tracks = Output("world/vehicle/tracks", PointCloud2, schema=TRACKS)
     state = Output("world/vehicle/state", PointCloud2, schema=VEHICLE)
