@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lupex_nodes.analysis.causes import MOST_CAUSES, Cause, ranked
-from lupex_nodes.analysis.detectors import Detector, find
+from lupex_nodes.analysis.detectors import Detector, default_detectors, find
 from lupex_nodes.analysis.energy import energy
 from lupex_nodes.analysis.findings import Finding, as_json, write_findings_bag
+from lupex_nodes.analysis.learnt_limits import learn_nominal
 from lupex_nodes.analysis.tables import Tables, read_tables
 
 NO_FAULT, FAULTS_FOUND, UNREADABLE = 0, 1, 2
@@ -26,6 +27,8 @@ class Analysis:
     tables: Tables
     findings: list[Finding]
     causes: list[Cause] = field(default_factory=list)
+    learnt_signals: int | None = None
+    """How many signals were judged by limits learnt from a nominal bag; None without one."""
 
     @property
     def exit_code(self) -> int:
@@ -41,6 +44,7 @@ class Analysis:
             "topics": {topic: len(times) for topic, times in sorted(tables.arrivals.items())},
             "duration_s": round(tables.duration_s, 9),
             "skipped": tables.skipped,
+            "learnt_signals": self.learnt_signals,
             "energy": books.as_dict() if books else None,
             "causes": [
                 {**asdict(cause), "first_time_s": round(cause.first_time_s, 6)}
@@ -57,6 +61,10 @@ class Analysis:
             f"in {tables.duration_s:.1f} s"
         ]
         lines += [f"not used: {sentence}" for sentence in tables.skipped]
+        if self.learnt_signals is not None:
+            lines.append(
+                f"{self.learnt_signals} signals judged by limits learnt from a nominal bag"
+            )
         books = energy(tables)
         if books:
             lines.append(
@@ -84,13 +92,24 @@ def analyze(
     path: Path | str,
     out: Path | str | None = None,
     detectors: Sequence[Detector] | None = None,
+    nominal: Path | str | None = None,
 ) -> Analysis:
     """Analyse any rosbag2 bag; with `out`, write findings.json, report.html and findings_bag/.
 
-    Raises BagError, one sentence, if the bag cannot be read; the caller exits with UNREADABLE.
+    Limits learnt from the bag `nominal`, if given, are one detector more. Raises BagError, one
+    sentence, if a bag cannot be read or none of its signals can be judged by the nominal one; the
+    caller exits with UNREADABLE.
     """
+    chosen = list(default_detectors() if detectors is None else detectors)
+    # Before the bag itself is read, so that memory holds one of them at a time.
+    learnt = learn_nominal(nominal) if nominal is not None else None
     tables = read_tables(path)
-    analysis = Analysis(tables, *ranked(find(tables, detectors)))
+    judged = None
+    if learnt is not None:
+        judged, not_judged = learnt.scope(tables)
+        tables.skipped += not_judged
+        chosen.append(learnt)
+    analysis = Analysis(tables, *ranked(find(tables, chosen)), judged)
     if out is not None:
         # matplotlib takes half a second to import, and is needed for the report alone.
         from lupex_nodes.analysis.report import write_report

@@ -10,7 +10,7 @@ step): noise and steady motion are within it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from lupex_nodes.analysis.evidence import evidence
-from lupex_nodes.analysis.expected_rates import load_expected
 from lupex_nodes.analysis.operating_modes import held
-from lupex_nodes.analysis.power_supply import installed_units, unit_of
+from lupex_nodes.analysis.signals import publishers, signals
 from lupex_nodes.analysis.tables import Occurrence, Series, Tables, read_tables
 
 _SAMPLES = 9
@@ -99,7 +98,7 @@ def compare(path: Path | str, other: Path | str) -> Comparison:
 def compared_tables(first: Tables, second: Tables) -> tuple[int, list[Difference]]:
     """Return how many signals both have, and what differs."""
     ours, theirs = evidence(first), evidence(second)
-    mine, others = dict(_signals(ours)), dict(_signals(theirs))
+    mine, others = dict(signals(ours)), dict(signals(theirs))
     both = [key for key in mine if key in others]
     found = [each for key in both if (each := _numbers(*key, mine[key], others[key])) is not None]
     found += _lacking(ours, theirs)
@@ -107,40 +106,6 @@ def compared_tables(first: Tables, second: Tables) -> tuple[int, list[Difference
     found += _events(ours, theirs)
     found.sort(key=lambda each: (each.first_time_s, -(each.scatters or 0.0), each.signal))
     return len(both), found
-
-
-def _signals(tables: Tables) -> Iterator[tuple[tuple[str, str], Series]]:
-    """Yield every column of numbers by unit and name."""
-    unit_behind = _publishers()
-    for unit, keys in tables.housekeeping.items():
-        for key, series in keys.items():
-            yield (unit, f"/diagnostics {key}"), series
-    for topic, columns in tables.scalars.items():
-        for path, series in columns.items():
-            yield (unit_behind(topic), f"{topic} {path}"), series
-    for topic, rows in tables.records.items():
-        if not len(rows.rows):
-            continue
-        # Of a record of many rows the mean is compared.
-        time_s, first, number = np.unique(rows.time_s, return_index=True, return_counts=True)
-        for name in rows.rows.dtype.names or ():
-            column = rows.rows[name]
-            if column.ndim == 1:
-                with np.errstate(over="ignore", invalid="ignore"):
-                    means = np.add.reduceat(column.astype(float), first) / number
-                yield (unit_behind(topic), f"{topic} {name}"), Series(time_s, means)
-
-
-def _publishers() -> Callable[[str], str]:
-    """Return what names the unit behind a topic, also of those that have names of their own."""
-    units, known = installed_units(), {f"/{row.topic}": row.unit for row in load_expected()}
-
-    def unit_behind(topic: str) -> str:
-        return next(
-            (unit for tail, unit in known.items() if topic.endswith(tail)), unit_of(topic, units)
-        )
-
-    return unit_behind
 
 
 def _numbers(unit: str, signal: str, mine: Series, other: Series) -> Difference | None:
@@ -176,7 +141,7 @@ def _scatter(values: np.ndarray) -> float:
 
 
 def _lacking(mine: Tables, other: Tables) -> Iterator[Difference]:
-    unit_behind = _publishers()
+    unit_behind = publishers()
     for has, lacks, which in ((mine, other, "the other bag"), (other, mine, "this bag")):
         for topic in sorted(set(has.arrivals) - set(lacks.arrivals)):
             first_s = float(has.arrivals[topic][0])

@@ -21,7 +21,8 @@ from lupex_nodes.analysis.residuals import RESIDUALS
 WEIGHTS = {
     "heartbeat": 1.0, "frozen": 1.0, "failed": 1.0, "unanswered": 0.95, "rate": 0.9,
     "latency": 0.9, "reset": 0.9, "opened": 0.9, "residual": 0.8, "limit": 0.5, "gap": 0.5,
-    "energy": 0.4, "event": 0.3, "health": 0.2, "log": 0.2, "command": 0.1, "loss": 0.1,
+    "learnt": 0.4, "energy": 0.4, "event": 0.3, "health": 0.2, "log": 0.2, "command": 0.1,
+    "loss": 0.1,
 }  # fmt: skip
 #: From this weight on a finding is the unit's own doing unless a comparison has another side.
 OWN = 0.7
@@ -105,7 +106,7 @@ def weight(finding: Finding) -> float:
     found = WEIGHTS.get(finding.kind, 0.3)
     if finding.kind == "event" and finding.severity == "error":
         found += 0.1
-    if finding.kind in ("event", "health", "command") and finding.unit in _WATCHERS:
+    if finding.kind in ("event", "health", "command", "learnt") and finding.unit in _WATCHERS:
         found = 0.05
     return found
 

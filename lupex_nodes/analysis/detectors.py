@@ -167,7 +167,7 @@ def gaps(
     for topic, times in tables.arrivals.items():
         if tables.types[topic] in (DIAGNOSTIC_TYPE, LOG_TYPE) or topic.endswith(_EITHER_WAY):
             continue
-        period_s = _regular_period_s(times)
+        period_s = regular_period_s(times)
         if period_s is None or topic.endswith(tuple(f"/{name}" for name in known)):
             continue
         unit = unit_of(topic, units)
@@ -417,7 +417,8 @@ def _median_interval_s(times: NDArray[np.float64]) -> float | None:
     return float(np.median(np.diff(times))) or None if len(times) >= 4 else None
 
 
-def _regular_period_s(times: NDArray[np.float64]) -> float | None:
+def regular_period_s(times: NDArray[np.float64]) -> float | None:
+    """Return the median interval of times that are regular, None of others or of few."""
     if len(times) <= _LEAST_INTERVALS:
         return None
     intervals = np.diff(times)

@@ -192,6 +192,8 @@ def _add_bags(commands: argparse._SubParsersAction) -> None:
     analyze.add_argument("--json", action="store_true", help="print one JSON object")
     analyze.add_argument("--vs", metavar="BAG", help="tell what differs from this bag instead: "
                          "which signals, from when on, by how much; exit 1 if any")
+    analyze.add_argument("--nominal", metavar="BAG", help="learn limits from this bag, known to "
+                         "be nominal, and tell also what leaves them, in any signal")
     recover = _add(commands, "recover", "bags", "make a readable bag of what a kill left")
     recover.add_argument("bag", metavar="BAG")
     recover.add_argument("--out", metavar="DIR", help="write there, leave the bag as it is")

@@ -20,9 +20,14 @@ def analyze(options: argparse.Namespace) -> int:
     from lupex_nodes.analysis.bag_analysis import analyze as run_analysis
 
     if options.vs:
+        if options.nominal:
+            raise BadInput("--vs and --nominal cannot be given together: --vs tells all that "
+                           "differs, --nominal what never was so in a nominal flight")
         return _compare(options)
     try:
-        analysis = run_analysis(options.bag, Path(options.out) if options.out else None)
+        analysis = run_analysis(
+            options.bag, Path(options.out) if options.out else None, nominal=options.nominal
+        )
     except (BagError, OSError) as error:
         raise BadInput(str(error)) from None
     if options.json:

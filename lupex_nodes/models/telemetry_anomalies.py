@@ -55,6 +55,9 @@ from scipy.ndimage import find_objects, label
 
 #: Samples; one for what happens at once, one for what builds up.
 WINDOWS = (8, 128)
+STATISTICS = ("level", "step", "activity")
+#: Enough for a mean, few enough for a start.
+START_SAMPLES = 32
 MARGIN = 2.0
 # Rounding in means of equal samples is no change.
 _ROUNDING = 1e-9
@@ -99,6 +102,31 @@ class LearntLimits:
     limits: tuple[Limit, ...]
     gain: Values
     """How the level follows each context column; empty if there are none."""
+    start: tuple[float, ...]
+    """Each of STATISTICS over the first samples of training, START_SAMPLES of them."""
+
+    def of_flight(self, start: ArrayLike, context: ArrayLike | None = None) -> LearntLimits:
+        """Return the limits for another flight, which may be elsewhere from its start on.
+
+        They reach as much further, to that side, as the statistics of the samples `start` differ
+        from those of training's first ones: another place or another sensor's bias is no anomaly.
+        `start` has shape (n,), n two or more; `context` is as in `anomalies`. Raises
+        ValueError if the shapes do not fit.
+        """
+        signal, columns, _ = self._checked(start, context)
+        if len(signal) < 2:
+            raise ValueError(f"{len(signal)} finite samples are no start; give 2 or more")
+        here = _at_start(signal, signal - columns @ self.gain)
+        rounding = _ROUNDING * float(np.abs(signal).max())
+        offset = dict(zip(STATISTICS, np.subtract(here, self.start).tolist(), strict=True))
+        return replace(self, limits=tuple(
+            replace(
+                limit,
+                low=limit.low + min(offset[limit.statistic], 0.0) - rounding,
+                high=limit.high + max(offset[limit.statistic], 0.0) + rounding,
+            )
+            for limit in self.limits
+        ))  # fmt: skip
 
     def anomalies(
         self, time_s: ArrayLike, values: ArrayLike, context: ArrayLike | None = None
@@ -114,12 +142,7 @@ class LearntLimits:
             raise ValueError(
                 f"times have shape {times.shape}, values {np.shape(values)}; give one time a value"
             )
-        signal, columns, kept = _finite(values, context)
-        if columns.shape[1] != len(self.gain):
-            raise ValueError(
-                f"{columns.shape[1]} context columns, but {len(self.gain)} in training; give the "
-                "same columns"
-            )
+        signal, columns, kept = self._checked(values, context)
         rest = signal - columns @ self.gain
         found: list[Anomaly] = []
         for limit in self.limits:
@@ -127,6 +150,17 @@ class LearntLimits:
                 statistic = _statistic(limit.statistic, limit.window, signal, rest)
                 found += _beyond(statistic, limit, kept, times)
         return list(_joined(found, max(limit.window for limit in self.limits)))
+
+    def _checked(
+        self, values: ArrayLike, context: ArrayLike | None
+    ) -> tuple[Values, Values, NDArray[np.intp]]:
+        signal, columns, kept = _finite(values, context)
+        if columns.shape[1] != len(self.gain):
+            raise ValueError(
+                f"{columns.shape[1]} context columns, but {len(self.gain)} in training; give the "
+                "same columns"
+            )
+        return signal, columns, kept
 
 
 def learn(
@@ -158,7 +192,7 @@ def learn(
     rest = signal - columns @ gain
     limits = []
     for window in fitting:
-        for statistic in ("level", "step", "activity"):
+        for statistic in STATISTICS:
             seen = _statistic(statistic, window, signal, rest)
             low, high = float(seen.min()), float(seen.max())
             rounding = _ROUNDING * float(np.abs(signal).max())
@@ -169,7 +203,7 @@ def learn(
             limits.append(
                 Limit(statistic, window, low - rounding, high + rounding, margin * float(doubt))
             )
-    return LearntLimits(tuple(limits), gain)
+    return LearntLimits(tuple(limits), gain, _at_start(signal, rest))
 
 
 def _finite(
@@ -195,6 +229,14 @@ def _statistic(statistic: str, window: int, signal: Values, rest: Values) -> Val
     # Whether a sensor is frozen shows in what it sent, not in what the context leaves of it.
     steps = np.abs(np.diff(rest)) if statistic == "step" else np.diff(signal) != 0.0
     return sliding_window_view(steps, window - 1).mean(axis=1)
+
+
+def _at_start(signal: Values, rest: Values) -> tuple[float, ...]:
+    """Return each of STATISTICS over the first samples."""
+    count = min(START_SAMPLES, len(signal))
+    return tuple(
+        float(_statistic(name, count, signal[:count], rest[:count])[0]) for name in STATISTICS
+    )
 
 
 def _beyond(

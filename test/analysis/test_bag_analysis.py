@@ -20,7 +20,8 @@ def test_findings_json_is_the_findings(troubled: tuple[Path, Analysis]) -> None:
     folder, analysis = troubled
     content = json.loads((folder / "findings.json").read_text())
     assert set(content) == {
-        "messages", "topics", "duration_s", "skipped", "energy", "causes", "findings"
+        "messages", "topics", "duration_s", "skipped", "learnt_signals", "energy", "causes",
+        "findings",
     }
     assert content["messages"] == sum(content["topics"].values()) == 40493
     assert content["duration_s"] == 4599.0
