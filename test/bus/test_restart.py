@@ -123,6 +123,8 @@ def test_what_the_units_of_the_system_keep_survives_and_the_rover_stays_where_it
     assert stands.driven_m == vehicle.driven_m
     before, after = (unit.localisation.save()["state"] for unit in (navigation, believes))
     assert math.dist(before[:2], after[:2]) < 0.1
+    joints = [b.slots["mobility"].unit._travel_m for b in (bus, again)]
+    assert joints[0] == joints[1] and min(joints[0]) > 1.0
     charge = [b.slots["power"].unit.state_of_charge for b in (bus, again)]
     assert charge[0] == pytest.approx(charge[1], abs=1e-3)
     assert charge[0] != 0.8

@@ -10,6 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.killed_processes import processes_below as children
+
+__all__ = ["children"]
+
 TEST = Path(__file__).parents[1]
 TOY_SYSTEM = TEST / "bus/toy_system.yaml"
 
@@ -62,22 +66,3 @@ def wait_for(condition: Callable[[], object], timeout_s: float = 30.0) -> object
             return found
         time.sleep(0.05)
     raise AssertionError(f"did not happen within {timeout_s} s")
-
-
-def children(pid: int) -> dict[str, int]:
-    """Return the pids of the unit processes of a flight by name, as `ps` shows it: 15 letters."""
-    parents, names = {}, {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            head, _, tail = (entry / "stat").read_text().rpartition(")")
-        except OSError:
-            continue
-        state, parent = tail.split()[:2]
-        if state != "Z":
-            parents[int(entry.name)] = int(parent)
-            names[int(entry.name)] = head.partition("(")[2]
-    return {
-        names[child]: child
-        for child, server in parents.items()
-        if parents.get(server) == pid and names[child] != names[server]
-    }

@@ -181,6 +181,28 @@ def test_a_flight_whose_only_process_dies_ends_at_once_as_hardware(
     assert (facts["outcome"], facts["cause"]) == ("hardware", "every process of units has ended")
 
 
+def test_a_kill_of_the_fork_server_takes_its_forks_with_it_and_all_come_back(
+    ros_domain: int, tmp_path: Path
+) -> None:
+    flight = fly(tmp_path, "--composition", "unit", "--rate", "1", "--duration", "30", "--respawn")
+    wait_for(lambda: _ticks(tmp_path) > 2)
+    killed = children(flight.pid)
+    (server,) = {_parent(pid) for pid in killed.values()}
+    os.kill(server, signal.SIGKILL)
+    wait_for(lambda: len(set(children(flight.pid).values()) - set(killed.values())) == len(killed))
+    code, out, err = finish(flight)
+    assert code == 0, err
+    facts = json.loads(out)
+    assert (facts["outcome"], facts["struck_off"]) == ("complete", len(killed))
+    ticks = [time_ns for time_ns, _ in recorded(tmp_path)["/bus/tick"]]
+    assert ticks[-1] == START + 30 * SECOND
+    assert len(recorded(tmp_path)["/rover/first/value"]) > 10
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def test_a_process_that_stood_still_is_struck_off_and_comes_back(
     ros_domain: int, tmp_path: Path
 ) -> None:

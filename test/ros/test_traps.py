@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import re
@@ -153,6 +154,25 @@ def test_t4_only_half_made_ports_of_the_own_domain_go(tmp_path: Path) -> None:
     other.touch()
     assert transport.remove_half_made_ports(5, tmp_path) == [mine.name]
     assert whole.exists() and other.exists()
+
+
+def test_t4_only_ports_of_the_own_domain_that_nobody_reads_go(tmp_path: Path) -> None:
+    base = 7400 + 250 * 5
+    names = [f"fastrtps_port{n}" for n in (base + 11, base + 13, base + 15, 7411)]
+    dead, read, bare, other = (tmp_path / name for name in names)
+    for path in (dead, read, bare, other):
+        path.write_bytes(b"x")
+        (tmp_path / f"sem.{path.name}_mutex").touch()
+        if path != bare:
+            (tmp_path / f"{path.name}_el").touch()
+    with (tmp_path / f"{read.name}_el").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        transport.remove_abandoned_ports(5, tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {
+        name for path in (read, other)
+        for name in (path.name, f"{path.name}_el", f"sem.{path.name}_mutex")
+    }  # fmt: skip
 
 
 def test_t5_the_profile_lets_more_than_33_processes_meet(ros_domain: int) -> None:

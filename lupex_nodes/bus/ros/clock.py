@@ -36,6 +36,8 @@ SETTLE_S = 0.3
 FIRST_TICK_S = 60.0
 #: At the first tick of one who joined later the others are not.
 JOINING_S = 10.0
+#: Who has not looked for so long cannot tell others from silent: answers wait to be read.
+STOOD_STILL_S = 1.0
 
 
 @dataclass
@@ -99,6 +101,7 @@ class ClockNode(Node):
         self._changed: set[str] = set()
         self._due = start
         self._deadline = time.monotonic() + startup_s
+        self._watched = time.monotonic()
         self._startup_s = startup_s
         self._paced_from = (0.0, start)
         self._running = False
@@ -264,6 +267,10 @@ class ClockNode(Node):
     # --- silence ---------------------------------------------------------------------------
 
     def _on_watch(self) -> None:
+        now = time.monotonic()
+        stood_s, self._watched = now - self._watched, now
+        if stood_s > STOOD_STILL_S:
+            self._deadline += stood_s
         if self._ended or time.monotonic() < self._deadline:
             return
         if not self._running:
