@@ -124,12 +124,12 @@ def synthetic_site(
     finest_m, fresh = _finest(seed, around, count, pixel_m, relief_scale, crater_density)
     zero_m = finest_m[count // 2, count // 2]
     first_m = _first(count, pixel_m)
-    levels = [Terrain(_rounded(finest_m - zero_m), pixel_m, first_m, first_m)]
+    levels = [Terrain(_above(finest_m, zero_m), pixel_m, first_m, first_m)]
     for heights_m, pixel in (
         (around.middle_m, _MIDDLE_PIXEL_M), (around.far_m, _FAR_PIXEL_M)
     ):
         x0_m, y0_m = (_first(len(heights_m), pixel) - place for place in around.origin)
-        levels.append(Terrain(_rounded(heights_m - zero_m), pixel, x0_m, y0_m))
+        levels.append(Terrain(_above(heights_m, zero_m), pixel, x0_m, y0_m))
     rocks = draw_rocks(
         _generator(seed, _Stream.ROCKS), rock_abundance, (count - 1) * pixel_m, fresh
     )
@@ -161,8 +161,13 @@ def _first(nodes: int, pixel_m: float) -> float:
     return -(nodes // 2) * pixel_m
 
 
-def _rounded(heights_m: np.ndarray) -> np.ndarray:
-    return np.round(heights_m / _HEIGHT_QUANTUM_M) * _HEIGHT_QUANTUM_M
+def _above(heights_m: np.ndarray, zero_m: float) -> np.ndarray:
+    """Return heights over a zero, rounded."""
+    above_m = heights_m - zero_m
+    above_m /= _HEIGHT_QUANTUM_M
+    np.round(above_m, out=above_m)
+    above_m *= _HEIGHT_QUANTUM_M
+    return above_m
 
 
 @dataclass(frozen=True)
@@ -247,10 +252,13 @@ def _finest(
             count * pixel_m,
         )  # fmt: skip
         dig(detail_m, pixel_m, craters)
-    away = np.hypot(at_m[None, :], at_m[:, None]) / LANDING_SITE_M
-    detail_m *= (1.0 - LANDING_SMOOTHING * np.exp(-(away**2))) * _fade(count)
-    fresh = craters[craters[:, 3] >= FRESH * craters[:, 2]]
-    return detail_m + _interpolated(around.middle_m, x_m, y_m, _MIDDLE_PIXEL_M), fresh
+    fade = _fade(count)
+    for row, away_m in enumerate(at_m.tolist()):
+        away = np.hypot(at_m, away_m) / LANDING_SITE_M
+        detail_m[row] *= (1.0 - LANDING_SMOOTHING * np.exp(-(away**2))) * fade[row]
+    del fade
+    detail_m += _interpolated(around.middle_m, x_m, y_m, _MIDDLE_PIXEL_M)
+    return detail_m, craters[craters[:, 3] >= FRESH * craters[:, 2]]
 
 
 def _noise(
@@ -268,7 +276,6 @@ def _noise(
     What craters bring is taken off the target, so that both together have its spectrum; at least
     a tenth stays, where a dense population alone has more than the target.
     """
-    k = np.hypot(np.fft.fftfreq(wide, pixel_m)[:, None], np.fft.rfftfreq(wide, pixel_m)[None, :])
     along = np.geomspace(0.5 / (wide * pixel_m), 1.0 / pixel_m, 400)
     wanted = relief_scale**2 * target_spectrum_m4(along)
     if crater_density > 0.0:
@@ -278,11 +285,25 @@ def _noise(
         wanted *= 1.0 - _low_pass(along, coarser_pixel_m)
     if not finest:
         wanted *= _low_pass(along, pixel_m)
-    amplitude = np.exp(np.interp(np.log(np.maximum(k, along[0])), np.log(along),
-                                 0.5 * np.log(np.maximum(wanted, 1e-30)))) / pixel_m  # fmt: skip
-    amplitude[0, 0] = 0.0
+    # In place where it can be: an array of a site of 2 km has 40 MB.
     white = fft.rfft2(rng.standard_normal((wide, wide)))
-    return np.ascontiguousarray(fft.irfft2(white * amplitude, s=(wide, wide))[:count, :count])
+    amplitude = np.hypot(
+        np.fft.fftfreq(wide, pixel_m)[:, None], np.fft.rfftfreq(wide, pixel_m)[None, :]
+    )
+    np.log(np.maximum(amplitude, along[0], out=amplitude), out=amplitude)
+    known, half_power = np.log(along), 0.5 * np.log(np.maximum(wanted, 1e-30))
+    for row in amplitude:
+        row[:] = np.interp(row, known, half_power)
+    np.exp(amplitude, out=amplitude)
+    amplitude /= pixel_m
+    amplitude[0, 0] = 0.0
+    white *= amplitude
+    del amplitude
+    # irfft2 of the rows that are wanted
+    white = fft.ifft(white, axis=0, norm="forward", overwrite_x=True)
+    field = fft.irfft(white[:count], wide, axis=1, norm="forward")
+    del white
+    return field[:, :count] * (1.0 / wide**2)
 
 
 def _highest_in_the_middle(field_m: np.ndarray) -> np.ndarray:
