@@ -62,6 +62,25 @@ def test_the_same_seed_gives_the_same_bytes():
     assert not np.array_equal(SITE.levels[0].heights_m, other.heights_m)
 
 
+@pytest.mark.parametrize(("count", "wide"), [(60, 60), (101, 121), (64, 90)])
+def test_noise_made_in_place_is_the_plain_formula_s(count, wide):
+    module, pixel_m = synthetic_site_module, 2.0
+    made = module._noise(
+        np.random.default_rng(3), count, wide, pixel_m, 1.3, 0.0, np.inf, finest=True
+    )
+    along = np.geomspace(0.5 / (wide * pixel_m), 1.0 / pixel_m, 400)
+    k = np.hypot(np.fft.fftfreq(wide, pixel_m)[:, None], np.fft.rfftfreq(wide, pixel_m)[None, :])
+    half = 0.5 * np.log(1.3**2 * module.target_spectrum_m4(along))
+    amplitude = np.exp(np.interp(np.log(np.maximum(k, along[0])), np.log(along), half)) / pixel_m
+    amplitude[0, 0] = 0.0
+    white = np.fft.rfft2(np.random.default_rng(3).standard_normal((wide, wide)))
+    plain = np.fft.irfft2(white * amplitude, s=(wide, wide))[:count, :count]
+    assert made.shape == (count, count) and made.flags.c_contiguous
+    assert np.array_equal(module._above(made, 0.5), module._above(plain, 0.5))
+    quantum = module._HEIGHT_QUANTUM_M
+    assert np.array_equal(module._above(plain, 0.5), np.round((plain - 0.5) / quantum) * quantum)
+
+
 def test_a_site_survives_a_trip_to_another_process():
     copy = pickle.loads(pickle.dumps(SITE))
     assert copy.surface_at(3.0, 4.0) == SITE.surface_at(3.0, 4.0)
