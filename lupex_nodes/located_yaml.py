@@ -55,7 +55,8 @@ def suggestion(name: object, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), names, n=1)
     if close:
         return f"did you mean {close[0]}?"
-    return f"known are {', '.join(names) or 'none'}"
+    rest = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"known are {', '.join(names[:_MOST_NAMES]) or 'none'}{rest}"
 
 
 @dataclass
@@ -103,6 +104,13 @@ class Located:
         return above
 
 
+#: Beyond these a file is an accident or an attack: aliases can make billions of values of a line.
+_MOST_VALUES, _MOST_DEPTH = 100_000, 50
+_PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+#: How many names at most are told when none is close.
+_MOST_NAMES = 40
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 as everywhere in ROS 2, but ``1e-3`` is a number, not a text."""
 
@@ -133,6 +141,8 @@ def read(path: Path) -> Located:
         said = f"{error.problem or error.context}".rstrip(".")
         sentence = f"this is not YAML ({said}): correct the indentation, brackets or quotes here"
         raise BadFile([Problem(Mark(path, mark.line + 1 if mark else 1), (), sentence)]) from None
+    except RecursionError:
+        raise _unreadable(path, f"values lie more than {_MOST_DEPTH} deep: write it flat") from None
     except yaml.YAMLError as error:
         said = str(error).splitlines()[0]
         raise _unreadable(path, f"this is not YAML ({said}): remove what is not text") from None
@@ -153,12 +163,23 @@ class _Reader:
         self.marks: dict[Place, Mark] = {}
         self.problems: list[Problem] = []
         self._above: list[yaml.Node] = []
+        self._values = 0
 
     def value(self, place: Place, node: yaml.Node) -> Any:
         mark = Mark(self.path, node.start_mark.line + 1)
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            sentence = f"there are more than {_MOST_VALUES} values: leave out aliases of aliases"
+            raise BadFile([Problem(mark, (), sentence)])
+        if len(self._above) > _MOST_DEPTH:
+            raise RecursionError
         self.marks.setdefault(place, mark)
         if any(node is each for each in self._above):
             sentence = "the value contains itself: write it out instead of the alias"
+            self.problems.append(Problem(mark, place, sentence))
+            return None
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
+            sentence = f"{node.tag} is not known here: leave it out"
             self.problems.append(Problem(mark, place, sentence))
             return None
         self._above.append(node)
@@ -174,7 +195,7 @@ class _Reader:
     def _scalar(self, place: Place, node: yaml.Node) -> Any:
         try:
             return self.loader.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
             said = getattr(error, "problem", None) or str(error)
             mark = Mark(self.path, node.start_mark.line + 1)
             sentence = f"{node.value!r} cannot be read ({said}): write a number, a text or a date"

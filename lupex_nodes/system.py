@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lupex_nodes import located_yaml
 from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS, Place
 from lupex_nodes.bus.unit import Unit
+from lupex_nodes.located_yaml import BadFile, Mark
 from lupex_nodes.share import share_file
 
 COMPOSITIONS = ("all", "vehicle", "unit")
@@ -29,7 +29,7 @@ class SystemFileError(ValueError):
 
 @dataclass(frozen=True)
 class UnitEntry:
-    """One line of system.yaml; ``supply`` is the power unit that feeds ``channel``."""
+    """One row of system.yaml; ``supply`` feeds ``channel``, ``where`` is its file and line."""
 
     name: str
     class_path: str
@@ -37,16 +37,24 @@ class UnitEntry:
     process: str
     supply: str | None = None
     channel: str | None = None
+    where: str = field(default="the list of units", compare=False)
 
     def load(self) -> type[Unit]:
         """Import the unit's class."""
         module, _, name = self.class_path.partition(":")
         try:
-            return getattr(import_module(module), name)
+            found = getattr(import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
-            raise SystemFileError(
-                f"unit {self.name} cannot be loaded from {self.class_path}: {error}"
-            ) from error
+            raise self._unusable(str(error)) from error
+        if not (isinstance(found, type) and issubclass(found, Unit)):
+            raise self._unusable("that is no class of units")
+        return found
+
+    def _unusable(self, reason: str) -> SystemFileError:
+        return SystemFileError(
+            f"{self.where}: unit {self.name} cannot be loaded from {self.class_path}: {reason}; "
+            "write MODULE:CLASS"
+        )
 
 
 @dataclass(frozen=True)
@@ -133,39 +141,49 @@ def load_system(path: Path | None = None) -> System:
     """Read a list of units; the system.yaml installed with the package when no path is given."""
     given, path = path, path or share_file("config/system.yaml")
     try:
-        lines = yaml.safe_load(path.read_text())["units"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise SystemFileError(f"{path} cannot be read as a list of units: {error}") from None
-    units = tuple(_entry(line, number, path) for number, line in enumerate(lines, 1))
-    _check(units, path)
+        located = located_yaml.read(path)
+        located.check()
+    except BadFile as error:
+        raise SystemFileError(str(error)) from None
+    rows = located.data.get("units") if isinstance(located.data, dict) else None
+    if not isinstance(rows, list) or not rows:
+        raise SystemFileError(f"{path} has no list of units: write it under units, one a row")
+    units = tuple(_entry(row, located.mark(("units", i))) for i, row in enumerate(rows))
+    _check(units)
     return System(units, given)
 
 
-def _entry(line: Any, number: int, path: Path) -> UnitEntry:
+def _entry(row: Any, mark: Mark) -> UnitEntry:
+    where = f"{mark.file}:{mark.line}"
     required = {"name", "class", "namespace", "process"}
-    if not isinstance(line, dict) or not required <= set(line) <= required | {"channel"}:
+    if not isinstance(row, dict) or not required <= set(row) <= required | {"channel"}:
         raise SystemFileError(
-            f"unit {number} in {path} must have name, class, namespace, process and may have "
-            "channel, nothing else"
+            f"{where}: a unit must have name, class, namespace, process and may have channel, "
+            "nothing else"
         )
-    supply, _, channel = (line.get("channel") or "").partition("/")
+    for key, value in row.items():
+        if not isinstance(value, str) or not value:
+            raise SystemFileError(f"{where}: {key} {value!r} is refused: give a text")
+    supply, _, channel = row.get("channel", "").partition("/")
     return UnitEntry(
-        line["name"],
-        line["class"],
-        line["namespace"],
-        line["process"],
+        row["name"],
+        row["class"],
+        row["namespace"],
+        row["process"],
         supply or None,
         channel or None,
+        where,
     )
 
 
-def _check(units: Sequence[UnitEntry], path: Path) -> None:
+def _check(units: Sequence[UnitEntry]) -> None:
     names = [unit.name for unit in units]
-    for name in names:
-        if names.count(name) > 1:
-            raise SystemFileError(f"the unit name {name} stands twice in {path}: names are unique")
     for unit in units:
+        if names.count(unit.name) > 1:
+            raise SystemFileError(
+                f"{unit.where}: the unit name {unit.name} stands twice: names are unique"
+            )
         if unit.supply and (unit.supply not in names or not unit.channel):
             raise SystemFileError(
-                f"channel of {unit.name} in {path} must be SUPPLY/CHANNEL with a unit as supply"
+                f"{unit.where}: channel of {unit.name} must be SUPPLY/CHANNEL with a unit as supply"
             )

@@ -298,7 +298,7 @@ def _word(key: str, value: Any) -> Any:
 def _pop(settings: dict[str, Any], key: str, known: Any, what: str) -> str:
     value = settings.pop(key, None)
     value = _word(key, value)
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise Refused(f"{value!r} is no {what}: {key} is one of {', '.join(known)}")
     return value
 

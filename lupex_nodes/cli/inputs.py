@@ -28,11 +28,13 @@ def needs_ros(or_else: str = "") -> Iterator[None]:
 
 
 def system() -> System:
-    """Read the package's list of units."""
+    """Read the package's list of units, and their code."""
     from lupex_nodes.system import SystemFileError, load_system
 
     try:
-        return load_system()
+        found = load_system()
+        assert found.places
+        return found
     except (SystemFileError, FileNotFoundError) as error:
         raise BadInput(str(error)) from None
 

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lupex_nodes import located_yaml
+from lupex_nodes.located_yaml import BadFile
 from lupex_nodes.share import share_file
 
 
@@ -91,12 +91,11 @@ def black_box_limits(path: Path | None = None) -> BlackBoxLimits:
 def _read(path: Path | None) -> tuple[dict[str, Any], Path]:
     path = path or share_file("config/recording.yaml")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ProfileError(f"cannot read {path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise ProfileError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    table = _table(content, path, "the file")
+        located = located_yaml.read(path)
+        located.check()
+    except BadFile as error:
+        raise ProfileError(str(error)) from None
+    table = _table(located.data, path, "the file")
     _refuse_unknown(table, {"always", "never", "profiles", "black_box"}, path, "the file")
     return table, path
 
