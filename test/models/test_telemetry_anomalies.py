@@ -162,3 +162,29 @@ def test_what_the_context_explains_is_no_anomaly():
 def test_input_that_does_not_fit_is_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_limits_of_another_flight_reach_to_where_it_starts_and_no_further():
+    random = np.random.default_rng(5)
+    learnt = learn(random.normal(size=2000))
+    other = random.normal(size=2000) + 30.0
+    flight = learnt.of_flight(other[:100])
+    assert learnt.anomalies(np.arange(2000), other) != []
+    assert flight.anomalies(np.arange(2000), other) == []
+    for before, after in zip(learnt.limits, flight.limits, strict=True):
+        assert after.low <= before.low and after.high >= before.high
+        assert after.margin == before.margin
+        if before.statistic == "level":
+            assert after.low == pytest.approx(before.low, abs=1e-6)
+            assert after.high == pytest.approx(before.high + 30.0, abs=1.0)
+    other[1000:] += 10.0
+    (found,) = flight.anomalies(np.arange(2000), other)
+    assert 1000 <= found.first <= 1008 and found.last == 1999
+    # equal samples of another value than training's are no change
+    still = learn(np.zeros(100)).of_flight(np.full(40, 0.1))
+    assert still.anomalies(np.arange(500), np.full(500, 0.1)) == []
+    for start in ([], [np.nan, 1.0]):
+        with pytest.raises(ValueError, match="finite samples are no start; give 2 or more"):
+            learnt.of_flight(start)
+    with pytest.raises(ValueError, match="context columns, but 0 in training"):
+        learnt.of_flight(np.zeros(9), np.zeros((9, 1)))
