@@ -164,6 +164,7 @@ def fly(folder: Path, said: Callable[[Killed], None] = lambda _: None) -> tuple[
         opened |= shared_memory_of([flight.pid, *processes_below(flight.pid).values()])
         listener.until(lambda: flight.poll() is not None, 700.0)
         _, errors = flight.communicate(timeout=60.0)
+        opened -= shared_memory_of([os.getpid()])  # the listener's
     finally:
         flight.kill()
         listener.close()

@@ -78,7 +78,7 @@ class ClockNode(Node):
         rate: float,
         expected: Iterable[str],
         silence_s: float = 2.0,
-        startup_s: float = 30.0,
+        startup_s: float = 90.0,
         finished: Callable[[str], None] = lambda reason: None,
     ) -> None:
         super().__init__("clock", namespace=ros_name(root, "bus"))
