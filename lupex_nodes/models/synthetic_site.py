@@ -66,6 +66,8 @@ _RIDGE_HALF_WIDTHS_M, _RIDGE_ROUNDING = (36_000.0, 18_000.0), 0.15
 _BROAD_M = 5_000.0
 _CANDIDATE_BLOCK_M, _CANDIDATES_REACH_M = 200.0, 1600.0
 _CANDIDATES, _ROUGH = 100, 1.5
+# Landers ask for about 10 deg; a slope across both axes may be 1.4 times as steep.
+_LANDING_SLOPE_DEG = 10.0
 _VIEW_AZIMUTHS = 240
 _HIGHEST_RIDGE_M = 5000.0
 #: the smallest crater that a grid can draw: the finest one in few pixels, the others well
@@ -414,7 +416,7 @@ def _miss(found: Daylight) -> float:
 
 
 def _hills(middle_m: np.ndarray, roughness: np.ndarray) -> list[tuple[float, float]]:
-    """The highest node of each block near the middle, smooth and high ones first."""
+    """The highest node of each block near the middle where one can land, smooth and high first."""
     side = round(_CANDIDATE_BLOCK_M / _MIDDLE_PIXEL_M)
     blocks = round(2.0 * _CANDIDATES_REACH_M / _CANDIDATE_BLOCK_M)
     first = _MIDDLE_NODES // 2 - blocks * side // 2
@@ -428,7 +430,23 @@ def _hills(middle_m: np.ndarray, roughness: np.ndarray) -> list[tuple[float, flo
     middle, pixel_m = _ROUGHNESS_NODES // 2, _ROUGHNESS_PIXEL_M
     at = (np.round(place / pixel_m).astype(int) + middle for place in (y_m, x_m))
     order = np.argsort(roughness[tuple(at)] > _ROUGH, kind="stable")
+    gentle = ~_steep(middle_m, rows[order] + first, columns[order] + first)
+    order = order[gentle] if gentle.any() else order
     return list(zip(x_m[order].tolist(), y_m[order].tolist(), strict=True))
+
+
+def _steep(middle_m: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return at which nodes a slope of the ground on which lander and rover come to stand is steep.
+
+    That is within two pixels, the way of the rover from its ramp.
+    """
+    near = np.arange(-2, 3)
+    around_m = middle_m[
+        rows[:, None, None] + near[:, None], columns[:, None, None] + near[None, :]
+    ]
+    slopes = [np.diff(around_m, axis=axis) / _MIDDLE_PIXEL_M for axis in (1, 2)]
+    steepest = np.max([np.abs(each).max(axis=(1, 2)) for each in slopes], axis=0)
+    return np.asarray(steepest > math.tan(math.radians(_LANDING_SLOPE_DEG)))
 
 
 class _View:

@@ -102,6 +102,18 @@ def test_the_origin_has_the_daylight_of_the_ridge(relief_scale):
         assert 3.0 <= found.longest_dark_days <= 5.0
 
 
+@pytest.mark.parametrize("seed", [9, 105])
+def test_a_rover_does_not_come_to_stand_on_a_crater_s_wall(seed):
+    """The highest places of these seeds with the daylight wanted lie at rims of 25 deg."""
+    site = synthetic_site(seed, 100.0, 1.0, crater_density=0.05)
+    at = np.linspace(-20.0, 20.0, 41)
+    assert site.slope_deg(*np.meshgrid(at, at)).max() < 15.0
+
+
+def test_where_nothing_is_gentle_one_lands_all_the_same():
+    assert synthetic_site(1, 60.0, 1.0, relief_scale=4.0, crater_density=1.0).height_at(0, 0) == 0
+
+
 def test_a_files_grid_stands_in_a_plain_with_a_level_horizon():
     site = in_plain(Terrain(np.zeros((100, 100)), 5.0, -250.0, -250.0))
     seen = horizon(site, 0.0, 0.0, 0.0, 36).elevation_deg

@@ -43,8 +43,10 @@ def physics(unit: str, within_s: float, drives: bool = False, before_s=100.0, on
 
 
 BATTERY, BUS, HEAT = "rover/power/battery", "rover/power/bus", "rover/thermal/temperatures"
-IMU, STARS, VO = "rover/imu/data", "rover/star_tracker/attitude", (
-    "rover/stereo_camera/visual_odometry"
+IMU, STARS, VO = (
+    "rover/imu/data",
+    "rover/star_tracker/attitude",
+    ("rover/stereo_camera/visual_odometry"),
 )
 COUNTS, JOINTS, ODOMETRY = (
     "payload/neutron_spectrometer/counts", "rover/joint_states", "rover/odometry"
@@ -60,8 +62,9 @@ TRIALS: dict[str, Trial] = {
     "BATTERY_VOLTAGE_HIGH": physics("power", 300, on=HALF, battery_resistance_factor=20.0),
     "CELL_IMBALANCE": physics("power", 240, weak_cell_lack=0.2),
     "BATTERY_FADED": physics("power", 240, battery_capacity_fade=0.4),
-    "BATTERY_STUCK": Trial("power", "port", {"output": BATTERY, "kind": "stuck"}, 300,
-                           parameters=HALF),
+    "BATTERY_STUCK": Trial(
+        "power", "port", {"output": BATTERY, "kind": "stuck"}, 300, parameters=HALF
+    ),
     "CHARGE_BOOKS": port("power", BATTERY, "wrong", 200, field="percentage", gain=0.9),
     "BATTERY_COLD": port("power", BATTERY, "wrong", 400, field="temperature", offset=-40.0),
     "BATTERY_HOT": port("power", BATTERY, "wrong", 400, field="temperature", offset=50.0),
@@ -69,8 +72,9 @@ TRIALS: dict[str, Trial] = {
     "BUS_LEAK": physics("power", 420, bus_leak_w=50.0),
     "REGULATOR_LOSSES": physics("power", 420, on=HALF, regulator_efficiency_factor=0.85),
     "BUS_LOAD_WRONG": port("power", BUS, "wrong", 400, field="load_w", gain=1.3),
-    "CHANNEL_OPENED": Trial("power", "degradation", {"open_channel": "ranging"}, 120,
-                            undo="on ranging"),
+    "CHANNEL_OPENED": Trial(
+        "power", "degradation", {"open_channel": "ranging"}, 120, undo="on ranging"
+    ),
     "ENERGY_BOOKS": port("power", BUS, "wrong", 240, field="array_energy_j", gain=1.1),
     "BUS_FROZEN": port("power", BUS, "stuck", 260),
     "BUS_SILENT": port("power", BUS, "off", 220),
@@ -79,20 +83,24 @@ TRIALS: dict[str, Trial] = {
     # the array has turned to the Sun by then
     "ARRAY_WEAK": physics("power", 900, before_s=300.0, array_output_factor=0.5),
     "CHANNEL_TRIPPED": physics("power", 30, shorted_channel="ranging", short_w=500.0),
-    "COMPUTER_CYCLED": Trial("fault_manager", "process", {"kind": "hang", "resets": 1}, 240,
-                             undo="cycle computer"),
+    "COMPUTER_CYCLED": Trial(
+        "fault_manager", "process", {"kind": "hang", "resets": 1}, 240, undo="cycle computer"
+    ),
     "LANDER_BATTERY_STUCK": port("lander_power", "lander/lander_power/battery", "stuck", 500),
     "RELAY_LINK_SILENT": port("relay", "lander/relay/link", "off", 80),
     "BOX_COLD": port("thermal", HEAT, "wrong", 420, field="box_k", offset=-30.0),
     "BOX_HOT": port("thermal", HEAT, "wrong", 420, field="box_k", offset=45.0),
     "BATTERY_HEATER_OPEN": port("thermal", HEAT, "wrong", 720, field="battery_k", offset=-7.0),
-    "HEATER_OPEN": physics("thermal", 420, on={"thermal": {"start_battery_k": 278.3}},
-                           battery_heater_factor=0.0),
+    "HEATER_OPEN": physics(
+        "thermal", 420, on={"thermal": {"start_battery_k": 278.3}}, battery_heater_factor=0.0
+    ),
     "HEATER_STUCK_ON": physics("thermal", 420, heater_stuck_on="box"),
-    "HEAT_PIPE_STUCK_OPEN": physics("thermal", 420, on={"thermal": {"start_box_k": 279.0}},
-                                    heat_pipe_stuck="open"),
-    "HEAT_PIPE_STUCK_SHUT": physics("thermal", 420, on={"thermal": {"start_box_k": 300.0}},
-                                    heat_pipe_stuck="shut"),
+    "HEAT_PIPE_STUCK_OPEN": physics(
+        "thermal", 420, on={"thermal": {"start_box_k": 279.0}}, heat_pipe_stuck="open"
+    ),
+    "HEAT_PIPE_STUCK_SHUT": physics(
+        "thermal", 420, on={"thermal": {"start_box_k": 300.0}}, heat_pipe_stuck="shut"
+    ),
     "TEMPERATURES_IMPLAUSIBLE": port("thermal", HEAT, "wrong", 70, field="box_k", gain=2.0),
     "TEMPERATURES_SILENT": port("thermal", HEAT, "off", 220),
     "TEMPERATURES_TIME": port("thermal", HEAT, "delayed", 100, delay_s=20.0),
@@ -101,22 +109,30 @@ TRIALS: dict[str, Trial] = {
     "MOBILITY_STALLED": physics("mobility", 60, True, jammed_crawler="rear_right"),
     "MOBILITY_STALLS": physics("mobility", 1500, True, jammed_crawler="rear_right"),
     "MOBILITY_SLIPPING": physics("vehicle", 1500, True, friction_loss_deg=25.0),
-    "MOBILITY_SLIP_HIGH": port("mobility", "rover/mobility/state", "wrong", 60, True,
-                               field="slip", offset=0.5),
+    "MOBILITY_NOT_TURNING": Trial("imu", "port", {"output": IMU, "kind": "wrong", "gain": 0.0,
+                                  "field": "angular_velocity.z"}, 300, deed="drive"),
+    "MOBILITY_SLIP_HIGH": port(
+        "mobility", "rover/mobility/state", "wrong", 60, True, field="slip", offset=0.5
+    ),
     "MOBILITY_CURRENT_HIGH": physics("mobility", 120, True, drag_n=250.0),
     "MOBILITY_ENCODER": physics("mobility", 200, True, encoder_dropout=0.5),
-    "MOBILITY_STEERING": Trial("mobility", "degradation",
-                               {"frozen_steering_encoder": "front_left"}, 300, deed="drive",
-                               undo="back"),
-    "MOBILITY_NOT_DRIVING": Trial("mobility", "port", {"output": JOINTS, "kind": "stuck"}, 200,
-                                  deed="drive", undo="back"),
+    "MOBILITY_STEERING": Trial(
+        "mobility",
+        "degradation",
+        {"frozen_steering_encoder": "front_left"},
+        300,
+        deed="drive",
+        undo="back",
+    ),
+    "MOBILITY_NOT_DRIVING": Trial(
+        "mobility", "port", {"output": JOINTS, "kind": "stuck"}, 200, deed="drive", undo="back"
+    ),
     "MOBILITY_JOINTS_SILENT": port("mobility", JOINTS, "off", 220),
     "MOBILITY_JOINTS_FROZEN": port("mobility", JOINTS, "stuck", 60, True),
     "MOBILITY_CURRENTS_SILENT": port("mobility", "rover/mobility/currents", "off", 60, True),
     "MOBILITY_STATE_IMPLAUSIBLE": port("mobility", "rover/mobility/state", "garbage", 60, True),
     "MOBILITY_TIME": port("mobility", JOINTS, "delayed", 100, delay_s=20.0),
-    "ROVER_TILTED": port("imu", IMU, "wrong", 30, True, field="linear_acceleration.x",
-                         offset=1.2),
+    "ROVER_TILTED": port("imu", IMU, "wrong", 30, True, field="linear_acceleration.x", offset=1.2),
     "IMU_DATA_SILENT": port("imu", IMU, "off", 220),
     "IMU_DATA_SLOW": port("imu", IMU, "off", 30, True),
     "IMU_FROZEN": port("imu", IMU, "stuck", 30, True),
@@ -134,8 +150,9 @@ TRIALS: dict[str, Trial] = {
     "STEREO_CAMERA_BLIND": physics("stereo_camera", 400, True, before_s=230.0, dust=0.95),
     "STEREO_CAMERA_SCALE": physics("stereo_camera", 500, True, before_s=450.0, scale_error=0.1),
     "STEREO_CAMERA_SHORT": physics("stereo_camera", 500, True, before_s=450.0, scale_error=-0.1),
-    "STEREO_CAMERA_GAPS": port("stereo_camera", VO, "intermittent", 300, True, mean_on_s=20.0,
-                               mean_off_s=20.0),
+    "STEREO_CAMERA_GAPS": port(
+        "stereo_camera", VO, "intermittent", 300, True, mean_on_s=20.0, mean_off_s=20.0
+    ),
     "STEREO_CAMERA_TIME": port("stereo_camera", VO, "delayed", 100, True, delay_s=5.0),
     "STEREO_CAMERA_FROZEN": port("stereo_camera", VO, "stuck", 100, True),
     "RANGING_BIAS": physics("ranging", 150, bias_m=40.0),
@@ -146,21 +163,21 @@ TRIALS: dict[str, Trial] = {
     "NAVIGATION_ODOMETRY_SLOW": port("navigation", ODOMETRY, "slow", 60, True, one_of=30),
     "NAVIGATION_ODOMETRY_FROZEN": port("navigation", ODOMETRY, "stuck", 60, True),
     "NAVIGATION_TIME": port("navigation", ODOMETRY, "delayed", 100, delay_s=20.0),
-    "NAVIGATION_COMMAND_TIME": port("navigation", "rover/cmd_vel", "delayed", 60, True,
-                                    delay_s=3.0),
+    "NAVIGATION_COMMAND_TIME": port(
+        "navigation", "rover/cmd_vel", "delayed", 60, True, delay_s=3.0
+    ),
     "NAVIGATION_UNCERTAIN": Trial(deed="forget the place", undo="reset navigation"),
     "NAVIGATION_JUMP": Trial("navigation", "memory", {"kind": "lost"}, 60, True, 350.0),
     "PLAN_FAILED": Trial(deed="plan", within_s=60),
     "NEUTRON_SPECTROMETER_DATA_SILENT": port("neutron_spectrometer", COUNTS, "off", 60),
     "NEUTRON_SPECTROMETER_FROZEN": port("neutron_spectrometer", COUNTS, "stuck", 60),
-    "NEUTRON_SPECTROMETER_TIME": port("neutron_spectrometer", COUNTS, "delayed", 60,
-                                      delay_s=20.0),
+    "NEUTRON_SPECTROMETER_TIME": port("neutron_spectrometer", COUNTS, "delayed", 60, delay_s=20.0),
     "NEUTRON_SPECTROMETER_IMPLAUSIBLE": port("neutron_spectrometer", COUNTS, "garbage", 30),
-    "TUBE_EPITHERMAL_WEAK": physics("neutron_spectrometer", 300,
-                                    epithermal_efficiency_factor=0.0),
+    "TUBE_EPITHERMAL_WEAK": physics("neutron_spectrometer", 300, epithermal_efficiency_factor=0.0),
     "TUBE_THERMAL_WEAK": physics("neutron_spectrometer", 120, thermal_efficiency_factor=0.0),
-    "TUBE_CHANGED": physics("neutron_spectrometer", 400, before_s=300.0,
-                            epithermal_efficiency_factor=0.6),
+    "TUBE_CHANGED": physics(
+        "neutron_spectrometer", 400, before_s=300.0, epithermal_efficiency_factor=0.6
+    ),
     "TUBE_DISCHARGE": physics("neutron_spectrometer", 240, epithermal_discharge_cps=40.0),
     "TUBE_COLD": physics("neutron_spectrometer", 120, heater_off_k=40.0),
     "PARTICLE_EVENT": Trial(

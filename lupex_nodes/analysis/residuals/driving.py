@@ -13,12 +13,11 @@ from lupex_nodes.analysis.residuals.attitude import IMU
 from lupex_nodes.analysis.residuals.power import BUS, SKY
 from lupex_nodes.analysis.tables import Series, Tables
 from lupex_nodes.models.crawler_kinematics import CRAWLERS, CrawlerLayout
-from lupex_nodes.models.feature_drop import FeatureDrop
 from lupex_nodes.models.terramechanics import expected_slip
 
 JOINTS, DRIVE, CURRENTS = "rover/joint_states", "rover/mobility/state", "rover/mobility/currents"
 COMMAND, FRAMES = "rover/cmd_vel", "rover/stereo_camera/visual_odometry"
-_COUNTED = 120
+_COUNTED, _TURNED = 120, 30
 # Where slopes are steeper, slip is not known well enough to tell a scale from it.
 _STEEPEST_DEG = 12.0
 # What navigation believes of its rover and the soil unless its parameters say otherwise.
@@ -111,6 +110,29 @@ def drive_still(tables: Tables) -> Series | None:
     return Series(time_s, np.where(_wanted(asked), stands.astype(float), np.nan))
 
 
+def turn_loss_fraction(tables: Tables) -> Series | None:
+    """Return the part of turns on the spot commanded that gyros did not see, over 30 s of them."""
+    joints, gyro = _joints(tables, "crawler"), tables.series(IMU, "angular_velocity.z")
+    asked = _asked(tables, joints[0]) if joints is not None else None
+    if joints is None or asked is None or gyro is None or not len(gyro.values):
+        return None
+    time_s, _, velocity = joints
+    vx, vy, wz = asked
+    dt_s = np.diff(time_s, prepend=np.inf)
+    seen_rad_s = held(gyro, time_s, 3.0) * np.sign(wz)
+    used = (
+        np.all(velocity != 0.0, axis=0) & (vx == 0.0) & (vy == 0.0) & (np.abs(wz) > 1e-3)
+        & (dt_s > 0.0) & (dt_s <= 2.0) & np.isfinite(seen_rad_s)
+    )  # fmt: skip
+    wanted, seen = (
+        np.append(0.0, np.cumsum((rate * dt_s)[used])) for rate in (np.abs(wz), seen_rad_s)
+    )
+    if len(wanted) <= _TURNED:
+        return None
+    loss = 1.0 - (seen[_TURNED:] - seen[:-_TURNED]) / (wanted[_TURNED:] - wanted[:-_TURNED])
+    return Series(time_s[used][_TURNED - 1 :], loss)
+
+
 def _joints(tables: Tables, kind: str) -> tuple[Column, Column, Column] | None:
     """Return time, positions and velocities, shapes (n,) and (4, n), of crawlers or steering."""
     names = [f"{what}[{name}_{kind}]" for what in ("position", "velocity") for name in CRAWLERS]
@@ -172,22 +194,6 @@ def frames_lost_fraction(tables: Tables) -> Series | None:
     number = np.arange(1, len(lost) + 1)
     fraction = (sums[number] - sums[np.maximum(number - 12, 0)]) / 12.0
     return Series(found[0][used], np.where(number >= 12, fraction, np.nan))
-
-
-def features_ratio(tables: Tables) -> Series | None:
-    """Return the features of five frames over the sound ones before in the same heading: 1."""
-    found, looks = of_message(tables, FRAMES, "features"), _looks(tables)
-    if found is None or looks is None:
-        return None
-    lit, yaw_deg, _ = looks
-    drop, ratio = FeatureDrop(), np.full(len(lit), np.nan)
-    frames = zip(lit.tolist(), found[1].tolist(), np.radians(yaw_deg).tolist(), strict=True)
-    for place, (in_light, features, yaw_rad) in enumerate(frames):
-        if not in_light:
-            drop.forget()
-        elif (known := drop.add(features, yaw_rad)) is not None:
-            ratio[place] = known
-    return Series(found[0], ratio)
 
 
 def _looks(tables: Tables) -> tuple[NDArray[np.bool_], Column, Column] | None:

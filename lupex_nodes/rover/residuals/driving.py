@@ -9,7 +9,6 @@ from typing import Any
 
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.models.crawler_kinematics import CrawlerLayout
-from lupex_nodes.models.feature_drop import FeatureDrop
 from lupex_nodes.models.terramechanics import expected_slip
 from lupex_nodes.rover.attitude import yaw_of
 from lupex_nodes.rover.localisation import LocalisationParameters
@@ -46,25 +45,33 @@ class WayWithoutFrames(Residual):
         self.value = travel_m - self._at_m
 
 
-class Features(Residual):
-    """Features of five frames over those of the sound ones before in the same heading: 1."""
+class FramesLost(Residual):
+    """Part of the last twelve frames without enough features, of those across the light.
+
+    Towards the Sun and away from it shadows are hard to follow for sound cameras too. How many
+    features there are says less: smooth ground and small shadows take nine of ten for minutes.
+    """
 
     topics = (_FRAMES,)
+    across = 0.8
 
     def __init__(self) -> None:
         super().__init__()
-        self._drop = FeatureDrop()
+        self._lost: deque[bool] = deque(maxlen=12)
 
     def update(self, now: int, seen: Telemetry) -> None:
         """Count where the ground is lit: where a strip of the array is dark it is not."""
-        odometry, bus = seen.row(_ODOMETRY), seen.row(_BUS)
+        odometry, sky, bus = seen.row(_ODOMETRY), seen.row(_SKY), seen.row(_BUS)
         lit = bus is not None and bus.array_limit_w > 0.85 * FACING_W
         if seen.conditions.get("lit") is None or odometry is None or not lit:
-            self._drop.forget()
-            self.value = None
             return
         q = odometry.pose.pose.orientation
-        self.value = self._drop.add(seen.row(_FRAMES).features, yaw_of((q.x, q.y, q.z, q.w)))
+        off_rad = math.pi / 2 - yaw_of((q.x, q.y, q.z, q.w)) - math.radians(sky.sun_azimuth_deg)
+        if abs(math.cos(off_rad)) > self.across:
+            return
+        self._lost.append(not seen.row(_FRAMES).valid)
+        if len(self._lost) == self._lost.maxlen:
+            self.value = sum(self._lost) / len(self._lost)
 
 
 class FrameGaps(Residual):
@@ -262,6 +269,39 @@ class SteeringError(Residual):
         wanted = self._layout.drive(v.x, v.y, asked.twist.angular.z, told).steering_rad
         off = sorted(abs(math.remainder(a - b, math.pi)) for a, b in zip(wanted, told, strict=True))
         self.value = math.degrees(off[-1] - off[-2])
+
+
+class TurnLoss(Residual):
+    """Part of the turn on the spot that was commanded and the gyros did not see, over 30 s of it.
+
+    Sound ground takes a sixth of it at most.
+    """
+
+    topics = (_JOINTS,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = 0
+        self._turns: deque[tuple[float, float]] = deque(maxlen=30)
+
+    def update(self, now: int, seen: Telemetry) -> None:
+        """Sum while all tracks run and the command is to turn alone."""
+        joints, asked, imu = seen.sources[_JOINTS], seen.row(_COMMAND), seen.sources[_IMU]
+        before, self._at = self._at, joints.stamp
+        if seen.conditions.get("commanded") is None or asked is None:
+            self._turns.clear()
+            self.value = 0.0
+            return
+        v, turn_rad_s = asked.twist.linear, asked.twist.angular.z
+        dt_s = (self._at - before) / SECOND
+        turns = not v.x and not v.y and abs(turn_rad_s) > 1e-3 and all(joints.row.velocity[:4])
+        if not turns or not 0.0 < dt_s <= 2.0 or imu.row is None or imu.age_s(now) > 3.0:
+            return
+        seen_rad_s = math.copysign(1.0, turn_rad_s) * imu.row.angular_velocity.z
+        self._turns.append((abs(turn_rad_s) * dt_s, seen_rad_s * dt_s))
+        if len(self._turns) == self._turns.maxlen:
+            wanted_rad, seen_rad = (sum(each) for each in zip(*self._turns, strict=True))
+            self.value = 1.0 - seen_rad / wanted_rad
 
 
 class DriveStill(Residual):
