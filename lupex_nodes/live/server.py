@@ -19,7 +19,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lupex_nodes.live.site_picture import SitePicture
+from lupex_nodes.live.site_picture import Cancelled, SitePicture
 from lupex_nodes.live.view import LiveView, Reader
 
 ADDRESS = "127.0.0.1"
@@ -150,7 +150,8 @@ class LiveServer:
         if self._picture is None:
             return web.json_response(None, headers=_HEADERS)
         ground = await self._drawn(lambda picture: picture.ground)
-        return web.json_response({"half_m": ground.half_m}, headers=_HEADERS)
+        told = None if ground is None else {"half_m": ground.half_m}
+        return web.json_response(told, headers=_HEADERS)
 
     async def _relief(self, request: web.Request) -> web.Response:
         return _png(await self._drawn(lambda picture: picture.relief_png))
@@ -164,7 +165,10 @@ class LiveServer:
         picture = self._picture
         if picture is None or self._closing.is_set():
             return None
-        return await self._loop.run_in_executor(self._drawing, lambda: draw(picture))
+        try:
+            return await self._loop.run_in_executor(self._drawing, lambda: draw(picture))
+        except Cancelled:
+            return None  # the run has ended meanwhile
 
 
 def _guard(port: int) -> Any:

@@ -142,6 +142,11 @@ def test_nothing_is_cut_off_at_any_size(tmp_path: Path, size: tuple[int, int]) -
         assert wide <= size[0]
         if size[0] > 1100:
             assert high <= size[1]
+            hidden = await tab.run(
+                "(({scrollHeight, clientHeight}) => scrollHeight - clientHeight)"
+                "(document.querySelector('.charts'))"
+            )
+            assert hidden <= 0, "every chart is in sight"
         for part in ("#canvas", ".chart", "#panels"):
             box = await tab.run(
                 f"(({{width, height}}) => [width, height])(document.querySelector('{part}')"

@@ -123,7 +123,7 @@ def test_a_hopeless_file_is_refused(name: str, damage: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_taken_or_told(name: str, damage: str, tmp_path: Path) -> None:
     # the longest files take a while to parse
-    tries = 1 if len(FILES[name].whole) > 20_000 else 4
+    tries = 1 if len(FILES[name].whole) > 20_000 else 3
 
     @settings(max_examples=tries, deadline=None, database=None, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))  # fmt: skip

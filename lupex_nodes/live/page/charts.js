@@ -153,13 +153,20 @@ class Panel {
       cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
       scales: { x: { time: false, range: () => this.range } },
       axes: [
-        { ...axis, size: 19, incrs: STEPS_S, space: 70,
-          values: (_, ticks) => ticks.map((t) => clock(t, this.range[1] - this.range[0] > 1200)) },
+        { ...axis, size: () => (this.lowest() ? 19 : 4), incrs: STEPS_S, space: 70,
+          values: (_, ticks) => ticks.map((t) => (this.lowest() ? clock(t, this.range[1] - this.range[0] > 1200) : "")) },
         { ...axis, size: 44, space: 18 },
       ],
       series, bands,
       hooks: { setCursor: [(u) => this.onRead(u.cursor.left >= 0 && u.cursor.left !== null ? u.posToVal(u.cursor.left, "x") : null)] },
     }, data, this.box);
+  }
+
+  /** Whether no chart stands below, which would have the same time axis. */
+  lowest() {
+    const { offsetLeft, offsetTop } = this.figure;
+    return ![...this.figure.parentElement.children].some(
+      (other) => other.offsetLeft === offsetLeft && other.offsetTop > offsetTop);
   }
 
   fit() {

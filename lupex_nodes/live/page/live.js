@@ -307,7 +307,7 @@ function showFaults() {
     const item = element("li");
     const head = element("div");
     head.append(fault.active ? chip(fault.level) : chip("ok", "cleared"), " ",
-      element("strong", `${fault.unit}: ${fault.name}`), ` since ${clock(fault.since_s)}`);
+      element("strong", `${fault.unit}: ${fault.name}`), ` ${fault.active ? "since" : "at"} ${clock(fault.since_s)}`);
     item.append(head, element("p", fault.message));
     return item;
   }));
@@ -326,7 +326,8 @@ function addEntries(entries) {
     const said = chip(entry.level);
     if (entry.level === "ok") said.lastChild.className = "hidden";
     level.append(said);
-    const kind = entry.kind === "event" ? "" : `${entry.kind} `;
+    const over = entry.kind === "fault" && entry.level === "ok" ? "cleared " : "";
+    const kind = entry.kind === "event" ? "" : `${entry.kind} ${over}`;
     what.append(element("span", `${entry.unit.replaceAll("_", " ")} · ${kind}`, "kind"),
       element("span", entry.name, "what"), ` ${entry.message}`);
     row.append(element("td", clock(entry.time_s), "num"), level, what);
