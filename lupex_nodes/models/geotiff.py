@@ -78,8 +78,11 @@ def load(
     """
     path = Path(path)
     heights, keys = _read(path)
-    projection = _projection(path, keys)
-    pixel_m, first_x_m, first_y_m = _grid(path, keys)
+    try:
+        projection = _projection(path, keys)
+        pixel_m, first_x_m, first_y_m = _grid(path, keys)
+    except (TypeError, LookupError, ArithmeticError) as error:  # values of another kind
+        raise GeoTiffError(f"{path}: the geo keys are damaged ({error}); fetch it again") from error
     rows, columns = heights.shape
 
     if (latitude_deg is None) != (longitude_deg is None):

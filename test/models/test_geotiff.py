@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -191,3 +192,22 @@ def test_any_truncation_of_the_real_file_is_refused(tmp_path):
         path.write_bytes(content[:size])
         with pytest.raises(GeoTiffError):
             load(path)
+
+
+@pytest.mark.malformed
+def test_flipped_bits_are_refused_in_one_sentence_or_do_no_harm(tmp_path):
+    whole = write(tmp_path / "whole.tif").read_bytes()
+    random, refused = Random(1), 0
+    for case in range(1500):
+        damaged = bytearray(whole)
+        for _ in range(random.choice((1, 8))):
+            # the tags and keys lie in the first bytes
+            at = random.randrange(420 if case % 8 else len(whole))
+            damaged[at] ^= 1 << random.randrange(8)
+        (tmp_path / "damaged.tif").write_bytes(damaged)
+        try:
+            load(tmp_path / "damaged.tif")
+        except GeoTiffError as error:
+            refused += 1
+            assert str(error).startswith(str(tmp_path / "damaged.tif: ")) and "\n" not in str(error)
+    assert refused > 500
