@@ -82,7 +82,9 @@ class Input:
     def refusal(self, message: Any) -> str:
         """Say why a message cannot be used, in half a sentence; empty: it can."""
         if self.message_type is PointCloud2:
-            return self.schema.refusal(message) if self.schema else form_refusal(message)
+            return (
+                self.schema.refusal(message, self.finite) if self.schema else form_refusal(message)
+            )
         for name, size in self.sizes:
             if len(getattr(message, name)) != size:
                 return f"{name} has {len(getattr(message, name))} values instead of {size}"

@@ -125,14 +125,16 @@ class Schema:
         except RecordError:
             return False
 
-    def refusal(self, message: PointCloud2) -> str:
+    def refusal(self, message: PointCloud2, finite: bool = True) -> str:
         """Say why a message is no record of this schema with rows of finite numbers, or nothing."""
         if not self.fits(message):
             return f"it is not the record {self.name}"
         count = message.width * message.height
         if not count:
             return "it has no rows"
-        if count == 1 and math.isfinite(sum(self._struct.unpack_from(message.data))):
+        if not finite or (
+            count == 1 and math.isfinite(sum(self._struct.unpack_from(message.data)))
+        ):
             return ""
         rows = self.rows(message)
         wrong = next((n for n in self._floats if not np.isfinite(rows[n]).all()), None)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,10 @@ _PLACE = attrgetter("place")
 _NOTHING_KEPT = {"attempts": 0, "out": False, "first": None, "muted_by": "", "healed_at": 0}
 #: The row that tells of solar particles; rows with `quiet` wait until it is over.
 _PARTICLES = "PARTICLE_EVENT"
+
+
+#: What other units must not compute with is here what is looked for.
+_any = partial(Input, finite=False)
 
 
 class Watch:
@@ -143,17 +148,15 @@ class FaultManager(Unit):
     sleep. Only `resume` ends safe mode. What is not over with power-off is kept: safe mode, the
     attempts made, sensors left out.
 
-    It sees the bus alone. Nothing counts while the rover sleeps, in the first minute, of units
-    without power, or outside the conditions that a row names.
+    It sees the bus alone, with numbers that are none too. Nothing counts while the rover sleeps, in
+    the first minute, of units without power, or outside the conditions that a row names.
     """
 
     class Parameters(Parameters):
         """Whether it acts."""
 
         passive: bool = parameter(False, "says what it would do and does nothing")
-        fault_responses: str = parameter(
-            "", "path of another table than the package's", live=False
-        )
+        fault_responses: str = parameter("", "path of another table than the package's", live=False)
 
     kind = Kind.SOFTWARE
     modes = {"watching": ("safe",), "safe": ("watching",)}
@@ -163,26 +166,26 @@ class FaultManager(Unit):
     reports = Input(COMMANDS, DiagnosticArray, Qos.COMMAND, queue=500)
     channels = Input("rover/power/channels", PointCloud2, Qos.STATE)
     lander_channels = Input("lander/lander_power/channels", PointCloud2, Qos.STATE)
-    battery = Input("rover/power/battery", BatteryState)
-    bus = Input("rover/power/bus", PointCloud2, schema=BUS)
-    temperatures = Input("rover/thermal/temperatures", PointCloud2, schema=TEMPERATURES)
-    lander_battery = Input("lander/lander_power/battery", BatteryState)
-    lander_bus = Input("lander/lander_power/bus", PointCloud2, schema=BUS)
-    link = Input("lander/relay/link", PointCloud2, schema=LINK)
-    map_fix = Input("ground/map_fix", PoseWithCovarianceStamped)
-    rover_loads = Input("rover/*/load", PointCloud2, schema=LOAD)
-    payload_loads = Input("payload/*/load", PointCloud2, schema=LOAD)
-    imu = Input("rover/imu/data", Imu)
-    stars = Input("rover/star_tracker/attitude", Imu)
-    frames = Input("rover/stereo_camera/visual_odometry", PointCloud2, schema=VISUAL_ODOMETRY)
-    range = Input("rover/ranging/range", Range)
-    joints = Input("rover/joint_states", JointState, wake=True)
-    currents = Input("rover/mobility/currents", PointCloud2, schema=CURRENTS)
-    drive = Input("rover/mobility/state", PointCloud2, schema=MOBILITY)
-    cmd_vel = Input("rover/cmd_vel", TwistStamped)
-    odometry = Input("rover/odometry", Odometry)
-    sky = Input("rover/navigation/sky", PointCloud2, Qos.STATE, schema=SKY)
-    counts = Input("payload/neutron_spectrometer/counts", PointCloud2, schema=COUNTS, queue=200)
+    battery = _any("rover/power/battery", BatteryState)
+    bus = _any("rover/power/bus", PointCloud2, schema=BUS)
+    temperatures = _any("rover/thermal/temperatures", PointCloud2, schema=TEMPERATURES)
+    lander_battery = _any("lander/lander_power/battery", BatteryState)
+    lander_bus = _any("lander/lander_power/bus", PointCloud2, schema=BUS)
+    link = _any("lander/relay/link", PointCloud2, schema=LINK)
+    map_fix = _any("ground/map_fix", PoseWithCovarianceStamped)
+    rover_loads = _any("rover/*/load", PointCloud2, schema=LOAD)
+    payload_loads = _any("payload/*/load", PointCloud2, schema=LOAD)
+    imu = _any("rover/imu/data", Imu)
+    stars = _any("rover/star_tracker/attitude", Imu)
+    frames = _any("rover/stereo_camera/visual_odometry", PointCloud2, schema=VISUAL_ODOMETRY)
+    range = _any("rover/ranging/range", Range)
+    joints = _any("rover/joint_states", JointState, wake=True)
+    currents = _any("rover/mobility/currents", PointCloud2, schema=CURRENTS)
+    drive = _any("rover/mobility/state", PointCloud2, schema=MOBILITY)
+    cmd_vel = _any("rover/cmd_vel", TwistStamped)
+    odometry = _any("rover/odometry", Odometry)
+    sky = _any("rover/navigation/sky", PointCloud2, Qos.STATE, schema=SKY)
+    counts = _any("payload/neutron_spectrometer/counts", PointCloud2, schema=COUNTS, queue=200)
     faults = Output("faults", DiagnosticArray, Qos.COMMAND)
     watchdog = Output("rover/watchdog", PointCloud2, schema=WATCHDOG)
 
@@ -190,9 +193,7 @@ class FaultManager(Unit):
         """Read the table; go on with what was kept over power-off."""
         said = (DIAGNOSTICS, EVENTS, COMMANDS)
         names = [name for name, port in ports(type(self), Input) if port.topic not in said]
-        sources = {
-            getattr(self, name).spec.topic: Source(getattr(self, name)) for name in names
-        }
+        sources = {getattr(self, name).spec.topic: Source(getattr(self, name)) for name in names}
         path = self.parameters.fault_responses
         table = load_faults(
             Path(path) if path else None,
@@ -208,9 +209,7 @@ class FaultManager(Unit):
             for topic, source in sources.items()
         ]
         self._watches = {
-            fault.id: Watch(
-                fault, self._residuals, kept.setdefault(fault.id, dict(_NOTHING_KEPT))
-            )
+            fault.id: Watch(fault, self._residuals, kept.setdefault(fault.id, dict(_NOTHING_KEPT)))
             for fault in table
         }
         self._rows = list(self._watches.values())
@@ -494,9 +493,7 @@ class FaultManager(Unit):
             watch.kept["out"] = True
         assert self._seen is not None
         steps = iter(orders(deed, fault, self._seen.channels))
-        self._running[fault.unit] = self._start(
-            Response(fault, deed, made + 1, steps, self.call)
-        )
+        self._running[fault.unit] = self._start(Response(fault, deed, made + 1, steps, self.call))
 
     def _works(self, now: int, fault: Fault) -> bool:
         source = self._sources.get(fault.response.data)
