@@ -32,6 +32,8 @@ from lupex_nodes.bus.ros.transport import SHARED_MEMORY, loopback_environment
 from lupex_nodes.system import load_system
 
 GOAL_M = (32.0, -5.0)
+#: Tracks run on for 3 s by what they were told before the kill.
+COASTS_S = 4.0
 SCENARIO = f"""
 extends: sortie
 name: killed
@@ -55,7 +57,8 @@ class Killed:
     """What became of a process: wall seconds after its kill, None for never.
 
     ``known_s`` to the event MEMBER_LOST, ``back_s`` to the unit's next heartbeat, ``drives_s``
-    until the rover truly drives after that. ``told`` are the warnings and errors in between.
+    until the rover truly drives ``COASTS_S`` after that or later. ``told`` are the warnings and
+    errors in between.
     """
 
     process: str
@@ -192,8 +195,7 @@ def kill(listener: Listener, unit: str, pid: int) -> Killed:
         back = listener.until(lambda: _later(listener.heartbeats.get(unit), known), 60.0)
         found.back_s = after(back)
         if back is not None:
-            # from now on, not by what was under way when the process died
-            drove = listener.until(lambda: _later(listener.drove_at, back), 240.0)
+            drove = listener.until(lambda: _later(listener.drove_at, back + COASTS_S), 240.0)
             found.drives_s = after(drove)
     found.told = tuple(sorted({
         status.name for at, status in listener.events
