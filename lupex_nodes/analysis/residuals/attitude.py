@@ -19,6 +19,7 @@ _DEG_H = math.radians(1.0) / 3600.0
 _MOON_ROTATION_RAD_S = 0.549014 * _DEG_H
 _RANDOM_WALK_RAD_SQRT_S = math.radians(0.05) / 60.0
 _JUMP_DEG = 1.0
+_TURN_RAD = math.radians(20.0)
 _FRAMES_OF_MEDIAN = 9
 # Steps of gyros that are looked at together, and the fifth part of normal noise is below this.
 _STEPS, _LOWER_FIFTH = 60, 0.2533
@@ -56,7 +57,8 @@ def star_jump_deg(tables: Tables) -> Series | None:
 def _gaps(tables: Tables) -> tuple[Column, Column, Column] | None:
     """Return of each frame its time, the yaw of stars less gyros (rad), and its step (deg).
 
-    A frame before which gyros are missing for over 150 s has no step.
+    A frame before which gyros are missing for over 150 s has no step, nor one after a turn: over
+    a turn a tilt misjudged by 7 deg makes a yaw wrong by some degrees.
     """
     imu = of_message(
         tables, IMU, *(f"angular_velocity.{axis}" for axis in "yz"),
@@ -76,13 +78,15 @@ def _gaps(tables: Tables) -> tuple[Column, Column, Column] | None:
     if valid.sum() < 2:
         return None
     seen_s = seen_s[valid]
-    gap = np.unwrap(yaw[valid] - np.interp(seen_s, at_s, turned))
+    gyro_yaw = np.interp(seen_s, at_s, turned)
+    gap = np.unwrap(yaw[valid] - gyro_yaw)
     step = np.diff(gap, prepend=gap[0])
     holes = np.cumsum(dt_s > 150.0)
     index = np.clip(np.searchsorted(at_s, seen_s), 0, len(at_s) - 1)
     unknown = (np.diff(holes[index], prepend=holes[index[0]]) > 0) | (
         np.diff(seen_s, prepend=seen_s[0]) > 150.0
     )
+    after_turn = np.abs(np.diff(gyro_yaw, prepend=gyro_yaw[0])) > _TURN_RAD
     step[unknown] = np.nan
     between_s = np.maximum(np.diff(seen_s, prepend=seen_s[0]), 1.0)
     drift = np.full(len(step), np.nan)
@@ -93,6 +97,7 @@ def _gaps(tables: Tables) -> tuple[Column, Column, Column] | None:
             near = np.pad(rates, 3, mode="reflect")
             drift = np.median(sliding_window_view(near, 7), axis=1)
     jump = np.abs(step - np.nan_to_num(drift) * between_s)
+    jump[after_turn] = np.nan
     return time_s[valid], np.where(unknown, np.nan, gap), np.degrees(jump)
 
 
