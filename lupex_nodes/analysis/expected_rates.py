@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lupex_nodes.analysis.findings import Finding
-from lupex_nodes.analysis.limits import LimitsError
+from lupex_nodes.analysis.limits import read_rows
 from lupex_nodes.analysis.operating_modes import (
     Span,
     held,
@@ -68,25 +67,7 @@ def load_expected(path: Path | None = None) -> list[Expected]:
 
     Raises LimitsError: what, where, what to do.
     """
-    path = path or share_file("config/expected_rates.yaml")
-    try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))["expected"]
-    except OSError as error:
-        raise LimitsError(f"cannot read {path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise LimitsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    except (KeyError, TypeError):
-        raise LimitsError(f"{path} must have a list named expected") from None
-    found = []
-    for number, row in enumerate(rows or [], 1):
-        try:
-            found.append(Expected.model_validate(row))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "row"
-            said = first["msg"].removeprefix("Value error, ")
-            raise LimitsError(f"row {number} in {path}: {where}: {said}") from None
-    return found
+    return read_rows(path or share_file("config/expected_rates.yaml"), "expected", Expected)
 
 
 def rates(

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lupex_nodes import located_yaml
 from lupex_nodes.analysis.residuals import RESIDUALS
+from lupex_nodes.located_yaml import BadFile, Problem
 from lupex_nodes.share import share_file
 
+Row = TypeVar("Row", bound=BaseModel)
 BOUNDS = ("warn_below", "error_below", "warn_above", "error_above")
 
 
@@ -63,23 +66,29 @@ def load_limits(path: Path | None = None) -> list[Limit]:
 
     Raises LimitsError: what, where, what to do.
     """
-    path = path or share_file("config/limits.yaml")
+    return read_rows(path or share_file("config/limits.yaml"), "limits", Limit)
+
+
+def read_rows(path: Path, name: str, model: type[Row]) -> list[Row]:
+    """Read a file whose list `name` has rows of one model.
+
+    Raises LimitsError: what, where, what to do.
+    """
     try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))["limits"]
-    except OSError as error:
-        raise LimitsError(f"cannot read {path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise LimitsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    except (KeyError, TypeError):
-        raise LimitsError(f"{path} must have a list named limits") from None
-    limits = []
-    for number, row in enumerate(rows or [], 1):
+        located = located_yaml.read(path)
+        located.check()
+    except BadFile as error:
+        raise LimitsError(str(error)) from None
+    rows = located.data.get(name) if isinstance(located.data, dict) else None
+    if not isinstance(rows, list):
+        raise LimitsError(f"{path} must have a list named {name}")
+    found = []
+    for number, row in enumerate(rows):
         try:
-            limits.append(Limit.model_validate(row))
+            found.append(model.model_validate(row))
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "row"
-            raise LimitsError(
-                f"limit {number} in {path}: {where}: {first['msg'].removeprefix('Value error, ')}"
-            ) from None
-    return limits
+            place = (name, number, *first["loc"])
+            said = first["msg"].removeprefix("Value error, ")
+            raise LimitsError(str(Problem(located.mark(place), place, said))) from None
+    return found

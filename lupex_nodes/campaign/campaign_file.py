@@ -91,7 +91,7 @@ class Run:
         over: dict[str, float] = {"seed": self.seed}
         if self.duration_s is not None:
             over["duration_s"] = self.duration_s
-        faults = [f"{self.fault}@{self.at_s:g}"] if self.fault else []
+        faults = [f"{self.fault}@{self.at_s:.3f}"] if self.fault else []
         return load_scenario(self.scenario, system, overrides=over, faults=faults)
 
 

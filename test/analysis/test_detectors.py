@@ -235,8 +235,8 @@ def test_the_packages_limits_load() -> None:
     [
         ("limits: [", "is not YAML"),
         ("rows: []", "must have a list named limits"),
-        ("limits: [{unit: a, signal: b}]", "limit 1 in .* give at least one of warn_below"),
-        ("limits: [{unit: a, signal: b, warn_below: x}]", "limit 1 in .*: warn_below: "),
+        ("limits: [{unit: a, signal: b}]", r"yaml:1: limits\[0\]: give at least one of warn_below"),
+        ("limits: [{unit: a, signal: b, warn_below: x}]", r"yaml:1: limits\[0\].warn_below: "),
         ("limits: [{unit: a, signal: b, warn_bellow: 1}]", "warn_bellow: Extra inputs"),
         ("limits: [{unit: a, signal: b, warn_below: 1, error_below: 2}]", "error_below must not"),
         ("limits: [{unit: a, signal: b, warn_above: 2, error_above: 1}]", "error_above must not"),
