@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What becomes of a flight on ROS 2 whose unit processes are killed, one after the other.
 
-``python -m bench.killed_processes FOLDER`` flies at rate 1 for ten minutes with a process a unit,
-leaves the results of `lupex run` in FOLDER/out, and prints one line of JSON a process, then one
+``python -m bench.killed_processes FOLDER`` flies at rate 1 with a process a unit until the plan is
+complete, in about ten minutes, leaves the results of `lupex run` in FOLDER/out, and prints one line of JSON a process, then one
 of the flight. All is seen from outside: by a node that listens, and in `ps`, as an engineer would.
 """
 
@@ -38,12 +38,12 @@ SCENARIO = f"""
 extends: sortie
 name: killed
 description: A drive of 18 m
-duration_s: 600
+duration_s: 1800
 plan:
   - activity: drive
     command: navigation/go_to
     arguments: {{x_m: {GOAL_M[0]}, y_m: {GOAL_M[1]}, speed_m_s: 0.05, tolerance_m: 1.0}}
-    timeout_s: 600
+    timeout_s: 1800
     retries: 3
   - activity: park
     command: navigation/hold
@@ -128,6 +128,10 @@ class Listener:
                     return at
         return None
 
+    def plan_is_complete(self) -> bool:
+        """Return whether the executive has said so."""
+        return any(status.name == "executive: PLAN_COMPLETE" for _, status in self.events)
+
     def close(self) -> None:
         """Leave the bus."""
         self.executor.shutdown()
@@ -165,7 +169,10 @@ def fly(folder: Path, said: Callable[[Killed], None] = lambda _: None) -> tuple[
             killed[-1].shared_memory_files = there
             said(killed[-1])
         opened |= shared_memory_of([flight.pid, *processes_below(flight.pid).values()])
-        listener.until(lambda: flight.poll() is not None, 700.0)
+        listener.until(
+            lambda: flight.poll() is not None or listener.plan_is_complete(), 2000.0
+        )
+        flight.terminate()
         _, errors = flight.communicate(timeout=60.0)
         opened -= shared_memory_of([os.getpid()])  # the listener's
     finally:

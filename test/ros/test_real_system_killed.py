@@ -15,7 +15,7 @@ KNOWN_S = 3.0
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_every_process_is_killed_and_the_mission_goes_on(ros_domain: int, tmp_path: Path) -> None:
     killed, ended = killed_processes.fly(tmp_path, print)
     print(ended)
