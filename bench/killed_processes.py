@@ -2,8 +2,9 @@
 """What becomes of a flight on ROS 2 whose unit processes are killed, one after the other.
 
 ``python -m bench.killed_processes FOLDER`` flies at rate 1 with a process a unit until the plan is
-complete, in about ten minutes, leaves the results of `lupex run` in FOLDER/out, and prints one line of JSON a process, then one
-of the flight. All is seen from outside: by a node that listens, and in `ps`, as an engineer would.
+complete, in about ten minutes, leaves the results of `lupex run` in FOLDER/out, and prints one line
+of JSON a process, then one of the flight. All is seen from outside: by a node that listens, and in
+`ps`, as an engineer would.
 """
 
 from __future__ import annotations
