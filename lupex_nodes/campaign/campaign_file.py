@@ -54,7 +54,9 @@ class Nominal(BaseModel):
     scenario: str = Field(description="name or path of the scenario")
     duration_s: float | None = Field(None, description="how much of it is flown (s)", ge=1)
     nature: list[str] = Field(
-        [], description="rows of the fault manager's table that tell of nature, and are right here"
+        [],
+        description="rows of the fault manager's table and signals of findings that tell of nature,"
+        " and are right here",
     )
 
 

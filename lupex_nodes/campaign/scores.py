@@ -132,9 +132,12 @@ def end(result: Result) -> str:
 
 def false_ones(result: Result, side: str) -> list[str]:
     """Return what was wrongly said in a flight without faults."""
-    if side == GROUND:
-        return [f"{each['unit']} {each['kind']} {each['signal']}" for each in _own(result)]
     nature = result["run"]["nature"]
+    if side == GROUND:
+        return [
+            f"{each['unit']} {each['kind']} {each['signal']}" for each in _own(result)
+            if each["signal"] not in nature
+        ]  # fmt: skip
     return [
         each["id"] for each in result["board"]
         if each["muted_s"] != each["time_s"] and each["id"] not in nature

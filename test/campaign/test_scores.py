@@ -158,9 +158,10 @@ def test_what_is_said_without_faults_is_false_unless_nature_did_it() -> None:
     nominal["run"]["nature"] = ["IMU_WRONG"]
     assert false_ones(nominal, BOARD) == []
     assert not missed(nominal)
-    assert false_ones(flight(fault="", findings=[finding(3.0)]), GROUND) == [
-        "imu frozen rover/imu/data"
-    ]
+    found = flight(fault="", findings=[finding(3.0)])
+    assert false_ones(found, GROUND) == ["imu frozen rover/imu/data"]
+    found["run"]["nature"] = ["rover/imu/data"]
+    assert false_ones(found, GROUND) == []
 
 
 def found_by_both(**changed: Any) -> dict[str, Any]:
