@@ -347,6 +347,48 @@ def nights_section(options: argparse.Namespace, pool: Pool) -> str:
     ])  # fmt: skip
 
 
+def killed_section(options: argparse.Namespace, pool: Pool) -> str:
+    """Fly once on ROS 2 and kill every process of units."""
+    began = time.monotonic()
+    root = Path(__file__).resolve().parent.parent
+    with tempfile.TemporaryDirectory() as folder:
+        ran = subprocess.run(
+            [sys.executable, "-m", "bench.killed_processes", folder],
+            capture_output=True, cwd=root, text=True,
+        )  # fmt: skip
+    if ran.returncode:
+        raise SystemExit(ran.stderr.strip())
+    wall_s = time.monotonic() - began
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    return made_by(COMMAND, wall_s) + "\n\n" + killed_text(lines)
+
+
+def killed_text(lines: Sequence[dict[str, Any]]) -> str:
+    """Write what bench/killed_processes.py prints as a table and a sentence."""
+    *killed, ended = lines
+    summary = ended["summary"]
+
+    def s(value: float | None) -> str:
+        return "never" if value is None else f"{value:.1f}"
+
+    def others(each: dict[str, Any]) -> str:
+        own = f"{each['process']}: PROCESS_RESTARTED"
+        return ", ".join(name for name in each["told"] if name != own) or "nothing"
+
+    rows = [
+        (each["process"], s(each["known_s"]), s(each["back_s"]), s(each["drives_s"]), others(each))
+        for each in killed
+    ]
+    files = [each["shared_memory_files"] for each in killed]
+    return "\n\n".join([
+        table(("process", "known (s)", "back (s)", "drives (s)", "warned of besides"), rows),
+        f"The flight ended as `{summary['outcome']}` with exit code {ended['exit_code']}, "
+        f"{ended['from_goal_m']:.1f} m from its goal, {summary['struck_off']} members struck off "
+        f"and {summary['lost_messages']} messages lost. In shared memory its processes had "
+        f"{min(files)} to {max(files)} files, and left {ended['shared_memory_files']}.",
+    ])  # fmt: skip
+
+
 def msl_section(options: argparse.Namespace, pool: Pool) -> str:
     """Score the detector on labelled telemetry, which is not ours to bring along."""
     if options.msl is None:
@@ -403,6 +445,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Pool], str]] = {
     "legs": legs_section,
     "nights": nights_section,
     "campaign": lambda options, pool: campaign_text(),
+    "killed": killed_section,
     "msl": msl_section,
     "neutron": partial(anchors_section, rows=anchors.neutron_rows),
     "slip": partial(anchors_section, rows=anchors.slip_rows),
