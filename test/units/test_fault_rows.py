@@ -11,7 +11,7 @@ import yaml
 from unit_bench import Bench
 
 from lupex_nodes.bus.fault_acts import read_act
-from lupex_nodes.bus.messages import values_of
+from lupex_nodes.bus.messages import WARN, values_of
 from lupex_nodes.rover.fault_table import load_faults
 
 TABLE = {fault.id: fault for fault in load_faults()}
@@ -207,6 +207,8 @@ def trial_of(row: str) -> Trial:
         return Trial(unit, "process", {"kind": "crash", "resets": 1}, 30)
     if row.endswith("_RESETS"):
         return Trial(deed=f"three resets {unit}", within_s=60)
+    if row.endswith("_RESTARTED"):
+        return Trial(deed=f"restarted {unit}", within_s=10)
     if row.endswith("_UNANSWERED"):
         return Trial(unit, "command", {"name": LOST[unit].partition("/")[2], "kind": "off"}, 60,
                      deed="plan")  # fmt: skip
@@ -285,6 +287,8 @@ class Flight(Bench):
             for _ in range(3):
                 self.bus.request(rest.split()[1], "reset")
                 self.run(12)
+        elif what == "restarted":
+            self.bus.slots[rest].note(WARN, "PROCESS_RESTARTED", "It was started again.", {})
         elif what == "on":
             self.bus.request("power", f"channels/{rest}/switch", data=True)
         elif what == "cycle":
