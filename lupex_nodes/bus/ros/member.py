@@ -166,9 +166,10 @@ class LockStep:
     def _on_guard(self) -> None:
         if self._tick is None or time.monotonic() - self._since < MESSAGE_TIMEOUT_S:
             return
-        missing = [(topic, a.missing()) for topic, a in self.all_arrivals() if a.missing() > 0]
+        missing = [(topic, a) for topic, a in self.all_arrivals() if a.missing() > 0]
         if missing:
-            self.lost += sum(count for _, count in missing)
+            # else each later tick would wait for them again
+            self.lost += sum(arrivals.give_up() for _, arrivals in missing)
             self.losing([topic for topic, _ in missing])
             self._work()
 
