@@ -49,12 +49,21 @@ class _Unanswered:
     header: Any = None
 
 
-class Arrivals:
-    """Messages of one topic that wait for the tick that may see them."""
+#: Clock and recorder have events of their own.
+HOSTS_THAT_TELL = 2
 
-    def __init__(self, port: Input, publishers: list[str]) -> None:
+
+class Arrivals:
+    """Messages of one topic that wait for the tick that may see them.
+
+    ``publishers`` are the units that publish on it. Beside them ``hosts`` do, whose messages are
+    counted as the units' are.
+    """
+
+    def __init__(self, port: Input, publishers: list[str], hosts: int = 0) -> None:
         self.port = port
         self.publishers = publishers
+        self.hosts = hosts
         self.queue: deque[Any] = deque()
         self.announced = 0
         self.taken = 0
@@ -76,7 +85,7 @@ class Arrivals:
         return (
             self.in_step
             and self.port.qos.reliable
-            and self.subscription.get_publisher_count() > len(self.publishers)
+            and self.subscription.get_publisher_count() > len(self.publishers) + self.hosts
         )
 
     def take(self) -> list[Any]:
@@ -289,7 +298,8 @@ class UnitNode(LifecycleNode):
                 DiagnosticArray, ros_name(self.root, topic), qos_profile(qos)
             )
         for topic, port in self.place.subscriptions().items():
-            arrivals = Arrivals(port, self._publishers_of.get(topic, []))
+            hosts = HOSTS_THAT_TELL if topic == EVENTS else 0
+            arrivals = Arrivals(port, self._publishers_of.get(topic, []), hosts)
             arrivals.subscription = self.create_subscription(
                 port.message_type,
                 ros_name(self.root, topic),

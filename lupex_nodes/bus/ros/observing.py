@@ -19,7 +19,7 @@ from lupex_nodes.bus.observers import Observer
 from lupex_nodes.bus.ports import Input, Qos
 from lupex_nodes.bus.ros.interfaces import qos_profile, ros_name
 from lupex_nodes.bus.ros.member import LockStep
-from lupex_nodes.bus.ros.node import SHARED, Arrivals
+from lupex_nodes.bus.ros.node import HOSTS_THAT_TELL, SHARED, Arrivals
 from lupex_nodes.bus.ros.spinning import guarded
 from lupex_nodes.bus.slot import EVENTS, NEVER, Emission
 from lupex_nodes.bus.ticks import TICK, Tick
@@ -90,7 +90,8 @@ class ObserverNode(Node):
         self._member = _Member(self, root)
         for topic, watched in topics.items():
             port = Input(topic, watched.message_type, watched.qos)
-            arrivals = Arrivals(port, watched.publishers)
+            hosts = HOSTS_THAT_TELL if topic == EVENTS else 0
+            arrivals = Arrivals(port, watched.publishers, hosts)
             arrivals.subscription = self.create_subscription(
                 watched.message_type,
                 ros_name(root, topic),
