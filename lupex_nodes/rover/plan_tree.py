@@ -132,7 +132,8 @@ class Carry(Behaviour):
             self.conductor.call(unit, name)
 
     def _end(self, success: bool, reason: str = "", cause: str = "") -> Status:
-        self._not_before = self.conductor.now + seconds(self.activity.retry_after_s)
+        if not success:
+            self._not_before = self.conductor.now + seconds(self.activity.retry_after_s)
         self.conductor.activity_ended(self.activity, success, reason, cause)
         return Status.SUCCESS if success else Status.FAILURE
 
