@@ -185,7 +185,9 @@ class FaultManager(Unit):
     cmd_vel = _unchecked("rover/cmd_vel", TwistStamped)
     odometry = _unchecked("rover/odometry", Odometry)
     sky = _unchecked("rover/navigation/sky", PointCloud2, Qos.STATE, schema=SKY)
-    counts = _unchecked("payload/neutron_spectrometer/counts", PointCloud2, schema=COUNTS, queue=200)
+    counts = _unchecked(
+        "payload/neutron_spectrometer/counts", PointCloud2, schema=COUNTS, queue=200
+    )
     faults = Output("faults", DiagnosticArray, Qos.COMMAND)
     watchdog = Output("rover/watchdog", PointCloud2, schema=WATCHDOG)
 

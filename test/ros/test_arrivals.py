@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages that were announced and do not come are waited for once, not at every later tick."""
 
+import time
+
+import pytest
+import rclpy
+from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Empty
 
 from lupex_nodes.bus.ports import Input, Qos
@@ -30,24 +35,37 @@ def test_of_what_came_in_part_the_rest_is_given_up():
     assert len(arrivals.take()) == 1 and arrivals.missing() == 0
 
 
-class Matched:
-    """Stands for a subscription that has found so many publishers."""
+@pytest.fixture
+def node(ros_domain):
+    context = rclpy.Context()
+    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = rclpy.create_node("reader", context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
 
-    def __init__(self, count):
-        self.count = count
 
-    def get_publisher_count(self):
-        return self.count
-
-
-def test_clock_and_recorder_are_no_strangers_and_nothing_is_taken_before_its_tick():
+def test_clock_and_recorder_are_no_strangers_and_nothing_is_taken_before_its_tick(node):
     arrivals = Arrivals(Input("events", Empty, Qos.COMMAND, queue=9), ["imu"], hosts=2)
-    arrivals.subscription = Matched(3)
+    arrivals.subscription = node.create_subscription(Empty, "events", arrivals.queue.append, 9)
+
+    def published_by(count):
+        writers = [node.create_publisher(Empty, "events", 9) for _ in range(count)]
+        deadline = time.monotonic() + 10.0
+        while arrivals.subscription.get_publisher_count() != count:
+            assert time.monotonic() < deadline, "the publishers were not found"
+            time.sleep(0.01)
+        return writers
+
+    unit_clock_and_recorder = published_by(3)
     arrivals.start_over()
     arrivals.announced = 1
     arrivals.queue.extend([Empty(), Empty()])
     assert len(arrivals.take()) == 1, "the other belongs to the next tick"
     arrivals.announced = 2
     assert arrivals.missing() == 0 and len(arrivals.take()) == 1
-    arrivals.subscription = Matched(4)
+    assert not arrivals.has_strangers()
+    for writer in unit_clock_and_recorder:
+        node.destroy_publisher(writer)
+    published_by(4)
     assert arrivals.has_strangers()
