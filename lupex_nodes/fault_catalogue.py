@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lupex_nodes import located_yaml
 from lupex_nodes.bus.fault_acts import ACTS, Act, read_act, written
 from lupex_nodes.bus.parameters import Refused
-from lupex_nodes.bus.slot import Place
+from lupex_nodes.bus.place import Place
 from lupex_nodes.located_yaml import Located, suggestion
 from lupex_nodes.model_errors import explain
 from lupex_nodes.share import share_file

@@ -28,7 +28,7 @@ from pydantic import (
 
 from lupex_nodes import located_yaml
 from lupex_nodes.bus.parameters import Refused
-from lupex_nodes.bus.slot import Place
+from lupex_nodes.bus.place import Place
 from lupex_nodes.fault_catalogue import catalogue
 from lupex_nodes.located_yaml import BadFile, Located, Mark, Problem, suggestion
 

@@ -14,8 +14,9 @@ import yaml
 
 from lupex_nodes.bus.messages import values_of
 from lupex_nodes.bus.observers import Observer
+from lupex_nodes.bus.place import EVENTS
 from lupex_nodes.bus.ports import Qos
-from lupex_nodes.bus.slot import EVENTS, Emission
+from lupex_nodes.bus.slot import Emission
 from lupex_nodes.bus.stamps import SECOND, check_epoch
 from lupex_nodes.recording.profiles import Profile
 from lupex_nodes.recording.recorder import PLAIN, Recorder, RecorderSettings

@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from lupex_nodes.bus.messages import OK, values_of
+from lupex_nodes.bus.place import EVENTS
 from lupex_nodes.bus.records import view
-from lupex_nodes.bus.slot import EVENTS, Emission
+from lupex_nodes.bus.slot import Emission
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.flight import PLAN_ENDS
 from lupex_nodes.payload import records

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lupex_nodes import located_yaml
-from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS, Place
+from lupex_nodes.bus.place import COMMANDS, DIAGNOSTICS, EVENTS, Place
 from lupex_nodes.bus.unit import Unit
 from lupex_nodes.located_yaml import BadFile, Mark
 from lupex_nodes.share import share_file

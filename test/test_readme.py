@@ -15,8 +15,9 @@ import yaml
 
 from lupex_nodes import cli
 from lupex_nodes.bus.memory import MemoryBus
+from lupex_nodes.bus.place import DIAGNOSTICS
 from lupex_nodes.bus.ros.interfaces import service_type
-from lupex_nodes.bus.slot import DIAGNOSTICS, Emission, State
+from lupex_nodes.bus.slot import Emission, State
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.cli.command import read_arguments
 from lupex_nodes.launch_plan import ARGUMENTS, REPLAY_ARGUMENTS

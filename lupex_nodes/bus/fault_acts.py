@@ -22,7 +22,7 @@ from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.bus.unit import Kind
 
 if TYPE_CHECKING:
-    from lupex_nodes.bus.slot import Place
+    from lupex_nodes.bus.place import Place
 
 RAMP = "ramp_s"
 

@@ -17,13 +17,11 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray
-from sensor_msgs.msg import PointCloud2
 
 from lupex_nodes.bus.commands import (
     INJECTION,
     RUNNING,
     Call,
-    Command,
     CommandFailed,
     Pending,
     Stage,
@@ -32,21 +30,17 @@ from lupex_nodes.bus.commands import (
 from lupex_nodes.bus.faults import PortFault
 from lupex_nodes.bus.messages import ERROR, OK, WARN, RepeatedStatus, status_message
 from lupex_nodes.bus.parameters import Parameters, Refused, build, updated
-from lupex_nodes.bus.ports import InPort, Input, OutPort, Output, Qos
+from lupex_nodes.bus.place import COMMANDS, DIAGNOSTICS, EVENTS, HEARTBEAT, Place
+from lupex_nodes.bus.ports import InPort, OutPort, Output, Qos
 from lupex_nodes.bus.records import view
 from lupex_nodes.bus.stamps import SECOND, seconds
-from lupex_nodes.bus.unit import Context, Kind, Unit, commands, ports, topic_of
-from lupex_nodes.bus.unit_faults import COMMANDS as FAULT_COMMANDS
+from lupex_nodes.bus.unit import Context, Unit
 from lupex_nodes.bus.unit_faults import Answer, UnitFaults
 
 NEVER = 1 << 62
-DIAGNOSTICS = "/diagnostics"
-EVENTS = "events"
-COMMANDS = "commands"
 HOUSEKEEPING_VALUES = 10
 #: How often at most a slot says of a topic that its messages cannot be used.
 REFUSALS_EVERY = 60 * SECOND
-_HEARTBEAT = Output(DIAGNOSTICS, DiagnosticArray, Qos.TELEMETRY)
 
 
 class State(Enum):
@@ -66,75 +60,6 @@ class Emission(NamedTuple):
     message_type: type
     message: Any
     source: str
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a slot is in the system: what system.yaml says of one instance."""
-
-    name: str
-    namespace: str
-    unit_class: type[Unit]
-    channel: str | None = None
-    channels_topic: str | None = None
-    feeds: tuple[str, ...] = ()
-    matches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def outputs(self) -> dict[str, Output]:
-        """Return the unit's outputs by topic."""
-        return {
-            topic_of(port.topic, self.namespace, self.name): port
-            for _, port in ports(self.unit_class, Output)
-        }
-
-    def fault_outputs(self) -> dict[str, Output]:
-        """Return what a fault can be put on: the outputs that carry data, and the heartbeat.
-
-        What nature does is no data.
-        """
-        nature = self.unit_class.kind is Kind.NATURE
-        data = {
-            topic: port
-            for topic, port in self.outputs().items()
-            if not (port.physical or nature)
-        }
-        return {**data, DIAGNOSTICS: _HEARTBEAT}
-
-    @property
-    def injects(self) -> bool:
-        """Whether the unit itself puts faults into others."""
-        return "inject" in commands(self.unit_class)
-
-    def inputs(self) -> dict[str, Input]:
-        """Return the unit's inputs by topic or pattern."""
-        return {
-            topic_of(port.topic, self.namespace, self.name): port
-            for _, port in ports(self.unit_class, Input)
-        }
-
-    def subscriptions(self) -> dict[str, Input]:
-        """Return what the slot subscribes to by topic: inputs, patterns resolved, its channel."""
-        found: dict[str, Input] = {}
-        if self.channels_topic:
-            found[self.channels_topic] = Input(self.channels_topic, PointCloud2, Qos.STATE)
-        for topic, port in self.inputs().items():
-            for match in self.matches.get(topic, (topic,)):
-                found[match] = port
-        return found
-
-    def commands(self) -> dict[str, Command]:
-        """Return the unit's commands by name, those of every unit included."""
-        return {**COMMON, **commands(self.unit_class, self.feeds)}
-
-
-COMMON = {
-    name: Command(name, description, None, "")
-    for name, description in {
-        "noop": "does nothing but answer",
-        "reset": "switches the unit off and on",
-        "reset_counters": "sets the counters of commands to zero",
-    }.items()
-} | FAULT_COMMANDS
 
 
 @dataclass
@@ -602,7 +527,7 @@ class Slot:
         values["commands_rejected"] = self.counters.rejected
         message = self._said.message(now, level, sentence, values)
         self.emitted[DIAGNOSTICS] = message
-        self._send(DIAGNOSTICS, _HEARTBEAT, message)
+        self._send(DIAGNOSTICS, HEARTBEAT, message)
         self._level = level
         period = self._housekeeping_period
         self._housekeeping_due = now + period - now % period

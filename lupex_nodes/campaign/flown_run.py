@@ -15,7 +15,8 @@ from typing import Any
 
 import lupex_nodes
 from lupex_nodes.bus.messages import values_of
-from lupex_nodes.bus.slot import EVENTS, Emission
+from lupex_nodes.bus.place import EVENTS
+from lupex_nodes.bus.slot import Emission
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.bus.unit_faults import INJECTOR
 from lupex_nodes.campaign.campaign_file import Run

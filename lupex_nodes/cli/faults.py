@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from lupex_nodes.bus.fault_acts import ProcessAct, Support
 from lupex_nodes.bus.faults import KINDS
 from lupex_nodes.bus.parameters import how_to_write
-from lupex_nodes.bus.slot import Place
+from lupex_nodes.bus.place import Place
 from lupex_nodes.cli import COMPLETE, BadInput, inputs
 from lupex_nodes.cli.table import table
 from lupex_nodes.fault_catalogue import FILE, Fault, read_catalogue

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from lupex_nodes.bus.commands import Command
 from lupex_nodes.bus.parameters import Parameters, how_to_write, is_live
+from lupex_nodes.bus.place import COMMON, Place
 from lupex_nodes.bus.ports import Input, Output
-from lupex_nodes.bus.slot import COMMON, Place
 from lupex_nodes.cli import COMPLETE, BadInput, inputs
 from lupex_nodes.cli.table import table
 from lupex_nodes.recording.recorder import absolute_name, type_name

@@ -12,8 +12,8 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import PointCloud2
 
 from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.place import DIAGNOSTICS
 from lupex_nodes.bus.ports import Input, Output, Qos
-from lupex_nodes.bus.slot import DIAGNOSTICS
 from lupex_nodes.bus.stamps import SECOND, from_stamp
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.lander.records import LINK

@@ -27,8 +27,9 @@ from lupex_nodes.analysis.summary import BATTERY, DEPOSIT, ESTIMATED_ODOMETRY
 from lupex_nodes.bus.commands import Stage
 from lupex_nodes.bus.finite import not_finite
 from lupex_nodes.bus.messages import LEVEL_NAMES, values_of
+from lupex_nodes.bus.place import COMMANDS, DIAGNOSTICS, EVENTS
 from lupex_nodes.bus.records import form_refusal, view
-from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS, Emission
+from lupex_nodes.bus.slot import Emission
 from lupex_nodes.bus.stamps import SECOND, iso
 from lupex_nodes.live.histories import Histories, Place, Track, rounded
 from lupex_nodes.scenario import Scenario

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from diagnostic_msgs.msg import DiagnosticArray
 
 from lupex_nodes.bus.messages import ERROR, OK, status_message
+from lupex_nodes.bus.place import EVENTS
 from lupex_nodes.bus.records import view
-from lupex_nodes.bus.slot import EVENTS, Emission
+from lupex_nodes.bus.slot import Emission
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.models import neutron
 from lupex_nodes.recording.bag_writer import WHOLE, BagWriter, RecordingError, Split

@@ -28,8 +28,9 @@ from rclpy.serialization import deserialize_message
 from lupex_nodes.bus.commands import Call, Command, Stage, no_answer
 from lupex_nodes.bus.messages import values_of
 from lupex_nodes.bus.parameters import Refused
+from lupex_nodes.bus.place import COMMANDS
 from lupex_nodes.bus.ports import Qos
-from lupex_nodes.bus.slot import COMMANDS, Emission, Slot
+from lupex_nodes.bus.slot import Emission, Slot
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.bus.ticks import TICK, Tick
 from lupex_nodes.recording.bag_reader import Bag, BagMessage, open_bag

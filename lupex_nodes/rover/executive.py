@@ -15,8 +15,9 @@ from sensor_msgs.msg import BatteryState, PointCloud2
 from lupex_nodes.bus.commands import CommandFailed, command
 from lupex_nodes.bus.messages import ERROR, OK, WARN, values_of
 from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.place import COMMANDS
 from lupex_nodes.bus.ports import Input, Output, Qos
-from lupex_nodes.bus.slot import COMMANDS, NEVER
+from lupex_nodes.bus.slot import NEVER
 from lupex_nodes.bus.stamps import seconds
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.plan import Activity, PlanError, load_plan

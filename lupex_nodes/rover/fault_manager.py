@@ -17,8 +17,8 @@ from sensor_msgs.msg import BatteryState, Imu, JointState, PointCloud2, Range
 from lupex_nodes.bus.commands import CommandFailed, command
 from lupex_nodes.bus.messages import ERROR, OK, WARN, status_message
 from lupex_nodes.bus.parameters import Parameters, parameter
+from lupex_nodes.bus.place import COMMANDS, DIAGNOSTICS, EVENTS
 from lupex_nodes.bus.ports import Input, Output, Qos
-from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS
 from lupex_nodes.bus.stamps import SECOND, iso, seconds
 from lupex_nodes.bus.unit import Kind, Unit, ports
 from lupex_nodes.lander.records import LINK

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lupex_nodes.bus.slot import DIAGNOSTICS
+from lupex_nodes.bus.place import DIAGNOSTICS
 from lupex_nodes.bus.stamps import SECOND, seconds
 from lupex_nodes.rover.fault_table import Detection, Fault
 from lupex_nodes.rover.residuals import Residual

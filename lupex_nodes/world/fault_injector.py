@@ -14,8 +14,8 @@ from sensor_msgs.msg import PointCloud2
 from lupex_nodes.bus.commands import RUNNING, Call, CommandFailed, Running, command
 from lupex_nodes.bus.messages import OK, values_of
 from lupex_nodes.bus.parameters import Parameters, Refused, parameter
+from lupex_nodes.bus.place import DIAGNOSTICS
 from lupex_nodes.bus.ports import Input, Qos
-from lupex_nodes.bus.slot import DIAGNOSTICS
 from lupex_nodes.bus.stamps import SECOND, next_minute, seconds
 from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.bus.unit_faults import ARMED_FOR_S

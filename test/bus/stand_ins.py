@@ -15,9 +15,10 @@ from toy_units import START
 from lupex_nodes.bus.commands import Command
 from lupex_nodes.bus.messages import OK, status_message
 from lupex_nodes.bus.parameters import bounds
+from lupex_nodes.bus.place import Place
 from lupex_nodes.bus.ports import Output
 from lupex_nodes.bus.records import Schema
-from lupex_nodes.bus.slot import Place, Slot
+from lupex_nodes.bus.slot import Slot
 from lupex_nodes.bus.stamps import SECOND, to_header
 from lupex_nodes.bus.unit import commands, ports
 from lupex_nodes.recording.cdr import to_cdr

@@ -17,8 +17,9 @@ from lupex_nodes.bus.fault_acts import Support, read_act
 from lupex_nodes.bus.message_fields import garbled, numeric_fields, scaled
 from lupex_nodes.bus.messages import values_of
 from lupex_nodes.bus.parameters import Refused
+from lupex_nodes.bus.place import DIAGNOSTICS, EVENTS
 from lupex_nodes.bus.records import view
-from lupex_nodes.bus.slot import DIAGNOSTICS, EVENTS, State
+from lupex_nodes.bus.slot import State
 from lupex_nodes.bus.stamps import SECOND, from_stamp
 from lupex_nodes.bus.unit import Kind
 from lupex_nodes.bus.unit_faults import flipped, tells_of_injection

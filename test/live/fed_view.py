@@ -9,8 +9,9 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import BatteryState
 
 from lupex_nodes.bus.messages import status_message
+from lupex_nodes.bus.place import DIAGNOSTICS
 from lupex_nodes.bus.ports import Qos
-from lupex_nodes.bus.slot import DIAGNOSTICS, Emission
+from lupex_nodes.bus.slot import Emission
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.live.view import LiveView
 from lupex_nodes.rover.records import BUS

@@ -8,8 +8,8 @@ import pytest
 from fed_view import START, FedView
 
 from lupex_nodes.analysis.limits import Limit
+from lupex_nodes.bus.place import COMMANDS, DIAGNOSTICS, EVENTS
 from lupex_nodes.bus.records import Schema
-from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.flight import fly_memory
 from lupex_nodes.live.histories import BUCKETS

@@ -15,8 +15,9 @@ from toy_units import START, toy_system
 
 from lupex_nodes.bus.memory import MemoryBus
 from lupex_nodes.bus.messages import ERROR, OK, WARN, status_message, values_of
+from lupex_nodes.bus.place import EVENTS
 from lupex_nodes.bus.ports import Qos
-from lupex_nodes.bus.slot import EVENTS, Emission
+from lupex_nodes.bus.slot import Emission
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.recording import black_box
 from lupex_nodes.recording.bag_reader import open_bag

@@ -8,7 +8,7 @@ from unit_bench import Bench
 
 from lupex_nodes.bus.fault_acts import read_act
 from lupex_nodes.bus.messages import values_of
-from lupex_nodes.bus.slot import DIAGNOSTICS
+from lupex_nodes.bus.place import DIAGNOSTICS
 from lupex_nodes.system import load_system
 
 OUTPUTS = [

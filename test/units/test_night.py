@@ -14,8 +14,9 @@ from thermal_bench import HOUR, StandingRover
 from unit_bench import START
 
 from lupex_nodes.analysis.summary import summary
+from lupex_nodes.bus.place import EVENTS
 from lupex_nodes.bus.ports import Qos
-from lupex_nodes.bus.slot import EVENTS, Emission
+from lupex_nodes.bus.slot import Emission
 from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.flight import Statistics, fly_memory
 from lupex_nodes.recording.profiles import profile

@@ -22,12 +22,13 @@ from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock as ClockMessage
 
 from lupex_nodes.bus.messages import ERROR, OK, status_message
+from lupex_nodes.bus.place import EVENTS
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.ros.interfaces import qos_profile, ros_name
 from lupex_nodes.bus.ros.member import Done
 from lupex_nodes.bus.ros.spinning import guarded
 from lupex_nodes.bus.ros.wire import decode, encode
-from lupex_nodes.bus.slot import EVENTS, NEVER
+from lupex_nodes.bus.slot import NEVER
 from lupex_nodes.bus.stamps import SECOND, check_epoch, to_stamp
 from lupex_nodes.bus.ticks import DONE, TICK, Tick
 

@@ -14,6 +14,7 @@ from rclpy.node import Node
 
 from lupex_nodes.bus.commands import Command, Stage
 from lupex_nodes.bus.messages import values_of
+from lupex_nodes.bus.place import COMMANDS, Place
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.ros.interfaces import (
     qos_profile,
@@ -22,7 +23,6 @@ from lupex_nodes.bus.ros.interfaces import (
     service_type,
     write_request,
 )
-from lupex_nodes.bus.slot import COMMANDS, Place
 
 DISCOVERY_S = 5.0
 

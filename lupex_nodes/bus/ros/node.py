@@ -22,6 +22,7 @@ from rclpy.parameter import Parameter
 from lupex_nodes.bus.commands import Call
 from lupex_nodes.bus.messages import OK, WARN
 from lupex_nodes.bus.parameters import Refused
+from lupex_nodes.bus.place import COMMANDS, DIAGNOSTICS, EVENTS, Place
 from lupex_nodes.bus.ports import Input, Qos
 from lupex_nodes.bus.ros.interfaces import (
     descriptor,
@@ -35,7 +36,7 @@ from lupex_nodes.bus.ros.interfaces import (
 )
 from lupex_nodes.bus.ros.spinning import guarded
 from lupex_nodes.bus.ros.wire import decode, encode
-from lupex_nodes.bus.slot import COMMANDS, DIAGNOSTICS, EVENTS, Place, Slot, State
+from lupex_nodes.bus.slot import Slot, State
 from lupex_nodes.bus.stamps import from_stamp
 
 SHARED = {DIAGNOSTICS: Qos.TELEMETRY, EVENTS: Qos.COMMAND, COMMANDS: Qos.COMMAND}

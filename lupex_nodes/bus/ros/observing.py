@@ -16,12 +16,13 @@ from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 
 from lupex_nodes.bus.observers import Observer
+from lupex_nodes.bus.place import EVENTS
 from lupex_nodes.bus.ports import Input, Qos
 from lupex_nodes.bus.ros.interfaces import qos_profile, ros_name
 from lupex_nodes.bus.ros.member import LockStep
 from lupex_nodes.bus.ros.node import HOSTS_THAT_TELL, SHARED, Arrivals
 from lupex_nodes.bus.ros.spinning import guarded
-from lupex_nodes.bus.slot import EVENTS, NEVER, Emission
+from lupex_nodes.bus.slot import NEVER, Emission
 from lupex_nodes.bus.ticks import TICK, Tick
 from lupex_nodes.recording.black_box import FAULTS
 from lupex_nodes.system import System
