@@ -11,11 +11,14 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, BinaryIO, NamedTuple, cast
 
+import mcap.writer
 import yaml
+import zstandard
 from mcap.writer import CompressionType, Writer
 
 from lupex_nodes.recording import message_types
@@ -25,6 +28,11 @@ METADATA_NAME = "metadata.yaml"
 CUSTOM_DATA_RECORD = "custom_data"
 FLUSH_PERIOD_S = 1.0
 NO_MESSAGE_NS = 2**63 - 1
+# The writer compresses at zstd's default level and takes no other. Level 1 makes bags of our
+# records 2 % smaller in half the time, and those of images or radar in a fifth.
+mcap.writer.zstandard = SimpleNamespace(  # type: ignore[assignment]
+    compress=partial(zstandard.compress, level=1)
+)
 _INFINITE = {"sec": 9223372036, "nsec": 854775807}
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+import zstandard
 from bag_samples import START_NS, STRING, string_cdr, write_talker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
+from mcap.records import Chunk
+from mcap.stream_reader import StreamReader
 from mcap_ros2.decoder import DecoderFactory
 from rosbags.highlevel import AnyReader
 
@@ -52,6 +55,16 @@ def test_a_transform_decodes_in_mcap(tmp_path: Path) -> None:
             stream, decoder_factories=[DecoderFactory()]
         ).iter_decoded_messages()
     assert message.transforms == []
+
+
+def test_chunks_are_compressed_at_the_quickest_level(tmp_path: Path) -> None:
+    folder = write_talker(tmp_path / "bag", 300)
+    with (folder / "bag_0.mcap").open("rb") as file:
+        records = StreamReader(file, emit_chunks=True).records
+        chunk = next(each for each in records if isinstance(each, Chunk))
+    plain = zstandard.decompress(chunk.data)
+    assert chunk.data == zstandard.compress(plain, level=1)
+    assert chunk.data != zstandard.compress(plain)
 
 
 def test_metadata_says_what_rosbag2_wants(tmp_path: Path) -> None:

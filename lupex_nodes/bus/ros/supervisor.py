@@ -185,6 +185,7 @@ def fly(
     began = time.monotonic()
     lock = transport.clock_lock(root)
     os.environ.update(transport.loopback_environment())
+    transport.keep_memory()
     scenario = checked.scenario
     check_epoch(scenario.end_ns)
     members = checked.system.processes(composition)

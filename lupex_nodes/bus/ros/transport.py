@@ -8,6 +8,7 @@ files behind; those that nobody holds locked are removed too.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import re
@@ -21,6 +22,12 @@ from lupex_nodes.bus.parameters import Refused
 from lupex_nodes.share import share_file
 
 SHARED_MEMORY = Path("/dev/shm")
+# glibc gives blocks above 128 kB back to the kernel after every message unless told otherwise;
+# what is larger than any record, such as terrain in the making, it may
+_MMAP_BYTES = 4 << 20
+_TRIM_BYTES = 512 << 20
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 #: A port file is made and sized within milliseconds; one that stays empty is half-made.
 HALF_MADE_AFTER_S = 0.5
 _OWN = ("RMW_IMPLEMENTATION", "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE",
@@ -40,11 +47,16 @@ def loopback_environment(environment: MutableMapping[str, str] | None = None) ->
         # The profile confines discovery to 127.0.0.1; the range LOCALHOST would replace the
         # profile's transports by the middleware's own.
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT",
-        # glibc gives blocks above 128 kB back to the kernel after every message unless told
-        # otherwise; what is larger than any record, such as terrain in the making, it may
-        "MALLOC_MMAP_THRESHOLD_": "4194304",
-        "MALLOC_TRIM_THRESHOLD_": "536870912",
+        "MALLOC_MMAP_THRESHOLD_": str(_MMAP_BYTES),
+        "MALLOC_TRIM_THRESHOLD_": str(_TRIM_BYTES),
     }
+
+
+def keep_memory() -> None:
+    """Do in this process what the environment does in those it starts: glibc reads it once."""
+    glibc = ctypes.CDLL(None)
+    glibc.mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+    glibc.mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
 
 
 def domain_id() -> int:
