@@ -30,10 +30,13 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
+from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 
 from lupex_nodes.bus.messages import values_of
 from lupex_nodes.bus.ros import transport
+from lupex_nodes.bus.stamps import SECOND, from_stamp, to_stamp
 
 SOURCES = sorted((TEST.parent / "lupex_nodes").rglob("*.py"))
 
@@ -378,6 +381,44 @@ def test_parameters_from_the_command_line_and_files(ros_domain: int, tmp_path: P
 
 
 # --- free-running -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_a_clock(client: Client) -> Iterator[Callable[[int], None]]:
+    """One unit on /clock, as under Gazebo or a bag; call to set the clock (ns)."""
+    process = node("first", "--clock", "free")
+    clock = client.node.create_publisher(ClockMessage, "/clock", 10)
+    wait_for(clock.get_subscription_count)
+
+    def set_clock(now: int) -> None:
+        clock.publish(ClockMessage(clock=to_stamp(now)))
+        client.executor.spin_once(timeout_sec=0.05)
+
+    yield set_clock
+    process.terminate()
+    code, _, err = finish(process, 5)
+    assert code == 0
+    assert "Traceback" not in err and "Error" not in err
+
+
+def test_a_clock_that_goes_back_resets_the_unit_and_it_goes_on(
+    client: Client, on_a_clock: Callable[[int], None]
+) -> None:
+    events = client.listen(DiagnosticArray, "/events")
+    values = client.listen(PointCloud2, "/rover/first/value")
+    start_ns = 1_900_000_000 * SECOND
+    for later in (3600 * SECOND, 0):
+        begun, values[:] = start_ns + later, []
+        for tick in range(400):
+            on_a_clock(begun + tick * SECOND // 10)
+            times = {from_stamp(each.header.stamp) for each in values}
+            if len(times) > 5:
+                break
+        assert len(times) > 5 and min(times) >= begun and max(times) <= begun + 40 * SECOND
+    said = [status for message in events for status in message.status]
+    back = [each for each in said if each.name == "first: CLOCK_BACK"]
+    assert [each.message for each in back] == ["The clock went back and the unit was reset."]
+    assert client.state("/rover/first") == "active"
 
 
 def test_commands_reach_a_unit_that_runs_alone(client: Client, alone: Any) -> None:
