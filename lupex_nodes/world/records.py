@@ -109,3 +109,12 @@ LOAD = Schema(
     ("heat_w", "f4", "heat left at the unit's place"),
     ("gas_kg_s", "f8", "gas let out"),
 )
+OPTICAL_SURFACE = Schema(
+    "optical_surface",
+    ("ice_wt_percent", "f4", "water ice in the topmost millimetre"),
+    ("ice_grain_um", "f4", "diameter of the grains of ice"),
+    ("regolith_grain_um", "f4", "diameter of the mineral grains that light meets"),
+    ("maturity", "f4", "0 fresh to 1 mature: space weathering darkens and reddens the soil"),
+    ("pyroxene_percent", "f4", "of the minerals' volume"),
+    ("temperature_k", "f4", "of the topmost millimetre"),
+)
