@@ -62,6 +62,12 @@ class SmoothField:
         return self._amplitude * np.cos(self._east * x + self._north * y + self._phase).sum(axis=-1)
 
 
+def overburden_g_cm2(depth_m: np.ndarray, density_kg_m3: np.ndarray) -> np.ndarray:
+    """Return the mass of soil above each depth; both of shape (n,), depth ascending from 0."""
+    between = 0.5 * (density_kg_m3[1:] + density_kg_m3[:-1]) * np.diff(depth_m)
+    return 0.1 * np.concatenate([[0.0], np.cumsum(between)])
+
+
 @dataclass(frozen=True, eq=False)
 class Ground:
     """Dry ground at a place: arrays by depth, shape (n,).

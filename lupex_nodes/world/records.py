@@ -53,7 +53,7 @@ RADIATION = Schema(
 )
 COLUMN = Schema(
     "column",
-    ("depth_m", "f4", "below the surface"),
+    ("depth_m", "f4", "below the surface; told twice, above and below, where the soil changes"),
     ("density_kg_m3", "f4", "bulk density"),
     ("temperature_k", "f4", "of the soil"),
     ("permittivity", "f4", "relative, real part"),
@@ -66,6 +66,14 @@ COLUMN = Schema(
     ("co2_wt_percent", "f4", "frozen carbon dioxide"),
     ("ch3oh_wt_percent", "f4", "frozen methanol"),
 )
+ROCKS = Schema(
+    "rocks",
+    ("x_m", "f4", "centre, map east"),
+    ("y_m", "f4", "centre, map north"),
+    ("depth_m", "f4", "of the centre below the surface"),
+    ("diameter_m", "f4", "0 in the one row that says that there is none"),
+    ("permittivity", "f4", "relative, real part"),
+)
 LEAKAGE = Schema(
     "neutron_leakage",
     ("x_m", "f4", "map east"),
@@ -76,7 +84,7 @@ LEAKAGE = Schema(
 )
 TRUTH = Schema(
     "truth",
-    ("patch_present", "u1", "1 when there is a patch of wet soil"),
+    ("patch_present", "u1", "1 when there is this patch of wet soil; the drawn one comes first"),
     ("patch_x_m", "f4", "centre, map east"),
     ("patch_y_m", "f4", "centre, map north"),
     ("patch_radius_m", "f4", "of the disc"),

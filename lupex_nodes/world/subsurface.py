@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from nav_msgs.msg import Odometry
 from scipy.special import ndtri
 from sensor_msgs.msg import PointCloud2
 
-from lupex_nodes.bus.parameters import Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.stamps import next_minute
 from lupex_nodes.bus.unit import Kind, Unit
+from lupex_nodes.models.buried_rocks import BuriedRocks
 from lupex_nodes.models.neutron import (
     DETECTOR_HEIGHT_M,
     draw_constants,
@@ -22,85 +23,59 @@ from lupex_nodes.models.neutron import (
     equal_response_radii,
     thermal_ratio,
 )
-from lupex_nodes.models.stratigraphy import Ground, Layers, SmoothField, layers
+from lupex_nodes.models.soil_layering import SoilLayering
+from lupex_nodes.models.stratigraphy import (
+    Ground,
+    Layers,
+    SmoothField,
+    layers,
+    overburden_g_cm2,
+)
 from lupex_nodes.models.volatiles import VOLATILES
 from lupex_nodes.world.constants import generator_of_run
-from lupex_nodes.world.records import COLUMN, GROUND, LEAKAGE, TRUTH
+from lupex_nodes.world.records import COLUMN, GROUND, LEAKAGE, ROCKS, TRUTH
+from lupex_nodes.world.subsurface_parameters import SubsurfaceParameters
 
 _RINGS, _AZIMUTHS = 20, 16
-_DEPTHS_M = np.concatenate([np.arange(0.0, 0.2, 0.02), np.arange(0.2, 2.01, 0.1)])
+_DEPTHS_M = np.concatenate([np.arange(0.0, 0.2, 0.02), np.arange(0.2, 2.01, 0.05)])
 _DAY_S = 86400.0
+_ROCKS_WITHIN_M = 3.0
+_ROCKS_STEP_M = 0.5
+_DENSITIES_KG_M3 = 1000.0, 2200.0
+#: Rows above and below a boundary are this far from it where they are worked out.
+_BESIDE_M = 1e-6
+
+
+class Wet(NamedTuple):
+    """A disc of wet soil under a dry cover."""
+
+    x_m: float
+    y_m: float
+    radius_m: float
+    content_wt_percent: float
+    cover_g_cm2: float
 
 
 class Subsurface(Unit):
     """One stratigraphy for all instruments: density, temperature, permittivity, water, ices.
 
-    Dry soil as the environment warms it holds, perhaps, a disc of wet soil under a dry cover, whose
-    centre is drawn within a rectangle, and in permanent shadow patches of wet soil of their own.
-    Water is ice where ice lasts at the temperatures of that depth, with frozen gases where they
-    last too; elsewhere it is bound. The constants of neutron leakage are drawn from their prior.
-    Published as the column under the rover and as the leakage on rings around it, when the rover
-    has moved; whether its surroundings lie in shadow is taken from where it stands.
+    Dry soil as the environment warms it, in layers, with rocks and denser discs, holds discs of wet
+    soil under a dry cover: one whose centre is drawn within a rectangle, others where the scenario
+    says; in permanent shadow it has patches of wet soil of their own. Of discs that overlap the
+    first rules. Water is ice where ice lasts at the temperatures of that depth, with frozen gases
+    where they last too; elsewhere it is bound. The constants of neutron leakage are drawn from
+    their prior. Published as the column under the rover, the rocks near it and the leakage on rings
+    around it, when the rover has moved; whether its surroundings lie in shadow is taken from where
+    it stands.
     """
 
-    class Parameters(Parameters):
-        """The patch, what is in permanent shadow, and how ice keeps."""
-
-        patch_present: bool = parameter(True, "whether there is a wet patch", live=False)
-        patch_radius_m: float = parameter(10.0, "of the disc", "m", ge=0.5, le=500.0, live=False)
-        patch_content_wt_percent: float = parameter(
-            2.0, "water-equivalent hydrogen", "wt%", ge=0.0, le=100.0, live=False
-        )
-        patch_cover_g_cm2: float = parameter(
-            15.0, "dry soil above", "g/cm2", ge=0.0, le=300.0, live=False
-        )
-        patch_x_min_m: float = parameter(45.0, "rectangle of the centre", "m", live=False)
-        patch_x_max_m: float = parameter(85.0, "rectangle of the centre", "m", live=False)
-        patch_y_min_m: float = parameter(-15.0, "rectangle of the centre", "m", live=False)
-        patch_y_max_m: float = parameter(15.0, "rectangle of the centre", "m", live=False)
-        background_water_wt_percent: float = parameter(
-            0.0, "of all other soil", "wt%", ge=0.0, le=10.0, live=False
-        )
-        edge_m: float = parameter(
-            0.5, "width of a patch's edge", "m", ge=0.01, le=10.0, live=False, assumed=True
-        )
-        psr_content_wt_percent: float = parameter(
-            5.0, "water-equivalent hydrogen of wet soil in permanent shadow", "wt%",
-            ge=0.0, le=30.0, live=False, assumed=True,
-        )  # fmt: skip
-        psr_cover_g_cm2: float = parameter(
-            3.0, "dry soil above it", "g/cm2", ge=0.0, le=300.0, live=False, assumed=True
-        )
-        psr_share: float = parameter(
-            0.4, "part of the area in permanent shadow that is wet", ge=0.0, le=1.0,
-            live=False, assumed=True,
-        )  # fmt: skip
-        psr_patch_m: float = parameter(
-            30.0, "size of wet and dry patches there", "m", ge=1.0, le=1000.0,
-            live=False, assumed=True,
-        )  # fmt: skip
-        scenario_days: float = parameter(
-            14.0, "in which ice must not lose a millimetre", "d", ge=0.01, le=400.0, live=False
-        )
-        pore_radius_m: float = parameter(
-            80e-6, "through which vapour leaves", "m", ge=1e-6, le=1e-2, live=False, assumed=True
-        )
-        iron_titanium_percent: float = parameter(
-            5.0, "FeO and TiO2 of the soil, highlands 5, maria 20", "wt%", ge=0.0, le=30.0,
-            live=False,
-        )  # fmt: skip
-        leakage_step_m: float = parameter(
-            0.05, "leakage is renewed after so much motion", "m", ge=0.01, le=1.0
-        )
-        column_step_m: float = parameter(
-            0.5, "the column is renewed after so much motion", "m", ge=0.05, le=50.0
-        )
-
+    Parameters = SubsurfaceParameters
     kind = Kind.NATURE
     period_s = 60.0
     vehicle = Input("world/vehicle/odometry", Odometry, wake=True)
     ground = Input("world/ground_temperature", PointCloud2, Qos.STATE, wake=True, schema=GROUND)
     column = Output("world/column", PointCloud2, Qos.STATE, schema=COLUMN)
+    rocks = Output("world/rocks", PointCloud2, Qos.STATE, ROCKS, "map")
     leakage = Output("world/neutron_leakage", PointCloud2, Qos.STATE, LEAKAGE, "map")
     truth = Output("world/truth", PointCloud2, Qos.STATE, TRUTH, "map")
 
@@ -115,10 +90,19 @@ class Subsurface(Unit):
         self.constants = draw_constants(rng)
         self._wetness = SmoothField(rng, p.psr_patch_m)
         self._wet_above = float(-ndtri(p.psr_share))
-        dry = self._ratios(p.background_water_wt_percent, 0.0)
-        wet = self._ratios(p.patch_content_wt_percent, p.patch_cover_g_cm2)
-        shadowed = self._ratios(p.psr_content_wt_percent, p.psr_cover_g_cm2)
-        self._epithermal, self._thermal = zip(dry, wet, shadowed, strict=True)
+        drawn = Wet(self.x_m, self.y_m, p.patch_radius_m, p.patch_content_wt_percent,
+                    p.patch_cover_g_cm2)  # fmt: skip
+        self._wet = [drawn] * p.patch_present + [Wet(*row) for row in p.buried("deposit")]
+        self._drawn = drawn
+        self._dry_ratios = self._ratios(p.background_water_wt_percent, 0.0)
+        self._wet_ratios = [
+            self._ratios(each.content_wt_percent, each.cover_g_cm2) for each in self._wet
+        ]
+        self._shadow_ratios = self._ratios(p.psr_content_wt_percent, p.psr_cover_g_cm2)
+        self._dense = p.buried("dense")
+        self._layering = SoilLayering(rng, p.layer_count, p.layer_step_kg_m3)
+        self._buried_rocks = BuriedRocks(int(rng.integers(2**31)), p.rocks_per_m3)
+        self._boulders = np.array(p.buried("boulder")).reshape(-1, 4)
         radius = np.repeat(equal_response_radii(_RINGS, DETECTOR_HEIGHT_M), _AZIMUTHS)
         ring = np.repeat(np.arange(_RINGS), _AZIMUTHS)
         # each ring is turned by the golden angle so that samples don't line up
@@ -128,11 +112,13 @@ class Subsurface(Unit):
         self._rows["radius_m"] = radius
         # a sample stands for its cell: a patch's edge is blurred over the cell's width
         self._blur = np.maximum(2.0 * math.pi * radius / _AZIMUTHS, p.edge_m)
+        self._reach_m = float(radius[-1] + self._blur[-1])
         self._place: Ground | None = None
         self._in_shadow = False
         self._ground_at: int | None = None
         self._leakage_at: tuple[float, float] | None = None
         self._column_at: tuple[float, float] | None = None
+        self._rocks_at: tuple[float, float] | None = None
         self._told = False
 
     def step(self, now: int) -> int | None:
@@ -151,6 +137,9 @@ class Subsurface(Unit):
         if self._leakage_at is None or math.dist(here, self._leakage_at) >= p.leakage_step_m:
             self._leakage_at = here
             self._publish_leakage(now, *here)
+        if self._rocks_at is None or math.dist(here, self._rocks_at) >= _ROCKS_STEP_M:
+            self._rocks_at = here
+            self._publish_rocks(now, *here)
         if self._place is not None and (
             self._column_at is None or math.dist(here, self._column_at) >= p.column_step_m
         ):
@@ -182,63 +171,111 @@ class Subsurface(Unit):
             told["temperature_k"],
             told["warmest_k"],
             {name: told[f"{name}_loss_kg_m2_s"] for name in VOLATILES},
-        ).at(_DEPTHS_M)
+        )
         dark = float(rows["lit_share"][0]) == 0.0
         if dark != self._in_shadow:
             self._in_shadow = dark
             self._leakage_at = None
-        density = self._place.density_kg_m3
-        layer = 0.5 * (density[1:] + density[:-1]) * np.diff(_DEPTHS_M)
-        self._overburden_g_cm2 = 0.1 * np.concatenate([[0.0], np.cumsum(layer)])
 
     def _publish_truth(self, now: int) -> None:
-        p, c = self.parameters, self.constants
-        patch = (self.x_m, self.y_m, p.patch_radius_m, p.patch_content_wt_percent)
-        row = (int(p.patch_present), *patch, p.patch_cover_g_cm2, c.k_e, c.lambda_e_g_cm2)
-        self.truth.publish_rows(now, [row])
+        c = self.constants
+        discs = [self._drawn, *self._wet[int(self.parameters.patch_present) :]]
+        present = [int(self.parameters.patch_present)] + [1] * (len(discs) - 1)
+        self.truth.publish_rows(
+            now,
+            [(there, *each, c.k_e, c.lambda_e_g_cm2)
+             for there, each in zip(present, discs, strict=True)],
+        )  # fmt: skip
 
     def _publish_leakage(self, now: int, x_m: float, y_m: float) -> None:
         rows, x, y = self._rows, self._dx + x_m, self._dy + y_m
         rows["x_m"], rows["y_m"] = x, y
-        patch: Any = 0.0
-        if self.parameters.patch_present:
-            inside = self.parameters.patch_radius_m - np.hypot(x - self.x_m, y - self.y_m)
-            patch = np.clip(inside / self._blur + 0.5, 0.0, 1.0)
-        shadow: Any = 0.0
+        # of what the discs before have left
+        free: Any = 1.0
+        parts = []
+        for disc, ratios in zip(self._wet, self._wet_ratios, strict=True):
+            if math.dist((x_m, y_m), (disc.x_m, disc.y_m)) > disc.radius_m + self._reach_m:
+                continue
+            inside = disc.radius_m - np.hypot(x - disc.x_m, y - disc.y_m)
+            share = free * np.clip(inside / self._blur + 0.5, 0.0, 1.0)
+            free = free - share
+            parts.append((share, ratios))
         if self._in_shadow:
-            shadow = (1.0 - patch) * (self._wetness.at(x, y) > self._wet_above)
-        for name, (dry, wet, shadowed) in (
-            ("epithermal_ratio", self._epithermal),
-            ("thermal_ratio", self._thermal),
-        ):
-            rows[name] = dry + (wet - dry) * patch + (shadowed - dry) * shadow
+            wet = self._wetness.at(x, y) > self._wet_above
+            parts.append((free * wet, self._shadow_ratios))
+        for index, name in enumerate(("epithermal_ratio", "thermal_ratio")):
+            dry = self._dry_ratios[index]
+            rows[name] = dry + sum(share * (ratios[index] - dry) for share, ratios in parts)
         self.leakage.publish_rows(now, rows)
 
-    def _water_wt_percent(self, x_m: float, y_m: float) -> np.ndarray:
-        """Water-equivalent hydrogen by depth: the patch rules over what is in shadow."""
+    def _publish_rocks(self, now: int, x_m: float, y_m: float) -> None:
+        near = self._buried_rocks.near(x_m, y_m, _ROCKS_WITHIN_M)
+        away = np.hypot(self._boulders[:, 0] - x_m, self._boulders[:, 1] - y_m)
+        near = np.concatenate([near, self._boulders[away <= _ROCKS_WITHIN_M]])
+        rows = np.zeros(max(1, len(near)), ROCKS.dtype)
+        for index, name in enumerate(("x_m", "y_m", "depth_m", "diameter_m")):
+            rows[name][: len(near)] = near[:, index]
+        rows["permittivity"] = self.parameters.rock_permittivity
+        self.rocks.publish_rows(now, rows)
+
+    # --- the column --------------------------------------------------------------------------
+
+    def _wet_at(self, x_m: float, y_m: float) -> tuple[float, float] | None:
+        """Return the content and cover of the wet soil at a place: discs rule over shadow."""
+        for each in self._wet:
+            if math.dist((x_m, y_m), (each.x_m, each.y_m)) <= each.radius_m:
+                return each.content_wt_percent, each.cover_g_cm2
         p = self.parameters
-        water = np.full(_DEPTHS_M.size, p.background_water_wt_percent)
-        if p.patch_present and math.dist((x_m, y_m), (self.x_m, self.y_m)) <= p.patch_radius_m:
-            content, cover = p.patch_content_wt_percent, p.patch_cover_g_cm2
-        elif self._in_shadow and self._wetness.at(x_m, y_m) > self._wet_above:
-            content, cover = p.psr_content_wt_percent, p.psr_cover_g_cm2
-        else:
-            return water
-        water[self._overburden_g_cm2 >= cover] = content
-        return water
+        if self._in_shadow and self._wetness.at(x_m, y_m) > self._wet_above:
+            return p.psr_content_wt_percent, p.psr_cover_g_cm2
+        return None
+
+    def _density_steps(self, x_m: float, y_m: float) -> list[tuple[float, float]]:
+        """Return depths (m) and by how much the soil is denser below (kg/m3)."""
+        boundaries = self._layering.boundaries_m(x_m, y_m)
+        steps = list(zip(boundaries.tolist(), self._layering.step_kg_m3.tolist(), strict=True))
+        for x, y, radius_m, depth_m, extra_kg_m3 in self._dense:
+            if math.dist((x_m, y_m), (x, y)) <= radius_m:
+                steps.append((depth_m, extra_kg_m3))
+        return steps
 
     def _publish_column(self, now: int, x_m: float, y_m: float, place: Ground) -> None:
         p = self.parameters
-        water = self._water_wt_percent(x_m, y_m)
+        steps = self._density_steps(x_m, y_m)
+        wet = self._wet_at(x_m, y_m)
+        depth_m = _with_boundaries([depth for depth, _ in steps])
+        if wet is not None:
+            mass = overburden_g_cm2(depth_m, _denser(place.at(depth_m), steps).density_kg_m3)
+            cover_m = float(np.interp(wet[1], mass, depth_m))
+            depth_m = _with_boundaries([*(depth for depth, _ in steps), cover_m])
+        soil = _denser(place.at(depth_m), steps)
+        water = np.full(depth_m.size, p.background_water_wt_percent)
+        if wet is not None and wet[1] <= mass[-1]:
+            water[depth_m > cover_m - (_BESIDE_M if cover_m == 0.0 else 0.0)] = wet[0]
         filled: Layers = layers(
-            place, water, scenario_s=p.scenario_days * _DAY_S, pore_radius_m=p.pore_radius_m,
+            soil, water, scenario_s=p.scenario_days * _DAY_S, pore_radius_m=p.pore_radius_m,
             iron_titanium_percent=p.iron_titanium_percent,
         )  # fmt: skip
-        rows = np.zeros(_DEPTHS_M.size, COLUMN.dtype)
-        rows["depth_m"], rows["density_kg_m3"] = _DEPTHS_M, filled.density_kg_m3
-        rows["temperature_k"] = place.temperature_k
+        rows = np.zeros(depth_m.size, COLUMN.dtype)
+        rows["depth_m"], rows["density_kg_m3"] = np.round(depth_m, 4), filled.density_kg_m3
+        rows["temperature_k"] = soil.temperature_k
         rows["permittivity"], rows["loss_tangent"] = filled.permittivity, filled.loss_tangent
         rows["water_wt_percent"] = filled.water_wt_percent
         for name, content in filled.frozen_wt_percent.items():
             rows["ice_wt_percent" if name == "h2o" else f"{name}_wt_percent"] = content
         self.column.publish_rows(now, rows)
+
+
+def _with_boundaries(boundaries_m: list[float]) -> np.ndarray:
+    """Return the depths of a column, two beside each boundary."""
+    within = [round(each, 4) for each in boundaries_m if 0.0 < each < _DEPTHS_M[-1]]
+    beside = [each + side for each in within for side in (-_BESIDE_M, _BESIDE_M)]
+    return np.unique(np.concatenate([_DEPTHS_M, beside]))
+
+
+def _denser(place: Ground, steps: list[tuple[float, float]]) -> Ground:
+    """Return the ground with its steps of density, no denser than its grains allow."""
+    density = place.density_kg_m3.copy()
+    for depth_m, extra_kg_m3 in steps:
+        density[place.depth_m > depth_m] += extra_kg_m3
+    return replace(place, density_kg_m3=np.clip(density, *_DENSITIES_KG_M3))

@@ -10,10 +10,12 @@ from nav_msgs.msg import Odometry
 from unit_bench import START, Bench, Log
 
 from lupex_nodes.bus.memory import MemoryBus
+from lupex_nodes.bus.parameters import Refused, build
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.records import view
 from lupex_nodes.bus.stamps import from_stamp, seconds
 from lupex_nodes.lander.records import LINK
+from lupex_nodes.models.neutron import epithermal_ratio
 from lupex_nodes.models.regolith import density_hayne_kg_m3
 from lupex_nodes.models.site_terrain import SiteTerrain
 from lupex_nodes.models.terrain import Terrain
@@ -26,10 +28,12 @@ from lupex_nodes.world.records import (
     GROUND,
     LEAKAGE,
     RADIATION,
+    ROCKS,
     SUN,
     SURFACE,
     TRUTH,
 )
+from lupex_nodes.world.subsurface_parameters import SubsurfaceParameters
 
 #: ground without relief
 LEVEL = {"terrain_relief_scale": 0.0, "terrain_size_m": 200.0, "terrain_seed": 1}
@@ -136,7 +140,7 @@ def test_cosmic_rays_vary_from_seed_to_seed():
 
 def test_the_column_shows_wet_soil_under_its_cover_in_the_patch_alone():
     patch = {"patch_x_min_m": 20.0, "patch_x_max_m": 20.0,
-             "patch_y_min_m": 0.0, "patch_y_max_m": 0.0}  # fmt: skip
+             "patch_y_min_m": 0.0, "patch_y_max_m": 0.0, "layer_count": 0}  # fmt: skip
     bench = Bench("environment", "subsurface", environment=LEVEL, subsurface=patch).run(3)
     columns = []
     for x_m in (20.0, 40.0):
@@ -162,6 +166,79 @@ def test_the_column_shows_wet_soil_under_its_cover_in_the_patch_alone():
     assert np.all(wet["ice_wt_percent"] <= wet["water_wt_percent"])
     frozen = wet["ice_wt_percent"] > 0.0
     assert frozen.any() and not frozen.all(), "level ground keeps ice under a cover alone"
+
+
+def buried(**parameters):
+    """A bench with cold ground in the Sun, and what is buried in it."""
+    values = {"patch_present": False, "layer_count": 0, "rocks_per_m3": 0.0, **parameters}
+    bench = Bench("subsurface", subsurface=values).run(1)
+    bench.bus.publish("world/ground_temperature", Qos.STATE, ground_of(60.0, 0.5))
+    return bench
+
+
+def column_at(bench, x_m):
+    rover_at(bench, x_m)
+    bench.run(2)
+    return COLUMN.rows(bench.last("world/column"))
+
+
+def test_deposits_lie_where_the_scenario_says_and_the_first_rules():
+    bench = buried(
+        deposit_x_m=[20.0, 26.0], deposit_y_m=[0.0, 0.0], deposit_radius_m=[5.0, 5.0],
+        deposit_content_wt_percent=[1.0, 4.0], deposit_cover_g_cm2=[15.0, 60.0],
+    )  # fmt: skip
+    deepest = [column_at(bench, x_m)["water_wt_percent"][-1] for x_m in (14.0, 16.0, 23.0, 29.0)]
+    assert deepest == [0.0, 1.0, 1.0, 4.0]
+    truth = TRUTH.rows(bench.last("world/truth"))
+    assert truth["patch_present"].tolist() == [0, 1, 1]
+    assert truth["cover_g_cm2"].tolist() == [15.0, 15.0, 60.0]
+    known = bench.unit("subsurface").constants
+    middle = column_at(bench, 20.0), LEAKAGE.rows(bench.last("world/neutron_leakage"))
+    near = middle[1]["radius_m"] < 1.0
+    exact = float(epithermal_ratio(1.0, 15.0, known.k_e, known.lambda_e_g_cm2))
+    assert middle[1]["epithermal_ratio"][near] == pytest.approx(exact, abs=1e-6)
+
+
+def test_a_dense_disc_is_a_step_that_neutrons_do_not_see():
+    bench = buried(dense_x_m=[20.0], dense_y_m=[0.0], dense_radius_m=[5.0],
+                   dense_depth_m=[0.62], dense_extra_kg_m3=[100.0])  # fmt: skip
+    rows = column_at(bench, 20.0)
+    twice = rows["depth_m"] == np.float32(0.62)
+    above, below = rows["density_kg_m3"][twice]
+    assert below - above == pytest.approx(100.0, abs=0.1) and not rows["water_wt_percent"].any()
+    # the published reflection of a step from 1.7 to 1.8 g/cm3, about -36 dB
+    upper, lower = np.sqrt(rows["permittivity"][twice])
+    assert 20.0 * np.log10((lower - upper) / (lower + upper)) == pytest.approx(-36.0, abs=0.5)
+    assert np.all(LEAKAGE.rows(bench.last("world/neutron_leakage"))["epithermal_ratio"] == 1.0)
+    assert not np.any(np.diff(column_at(bench, 30.0)["depth_m"]) == 0.0)
+
+
+def test_layers_undulate_and_are_the_same_after_a_reset():
+    bench = buried(layer_count=3)
+    depths = []
+    for x_m in (0.0, 1.0, 2.0, 0.0):
+        depth = column_at(bench, x_m)["depth_m"]
+        depths.append(depth[1:][np.diff(depth) == 0.0])
+    assert [each.size for each in depths] == [3, 3, 3, 3]
+    assert 0.0 < np.abs(depths[0] - depths[1]).max() < 0.1
+    assert np.array_equal(depths[0], depths[3])
+
+
+def test_rocks_and_boulders_are_told_near_the_rover():
+    bench = buried(rocks_per_m3=2.0, boulder_x_m=[1.0], boulder_y_m=[0.5], boulder_depth_m=[0.4],
+                   boulder_diameter_m=[0.3])  # fmt: skip
+    column_at(bench, 0.0)
+    rows = ROCKS.rows(bench.last("world/rocks"))
+    assert np.float32(0.3) in rows["diameter_m"] and rows.size > 20
+    assert np.all(np.hypot(rows["x_m"], rows["y_m"]) <= 3.0)
+    alone = buried()
+    column_at(alone, 0.0)
+    assert ROCKS.rows(alone.last("world/rocks"))["diameter_m"].tolist() == [0.0]
+
+
+def test_lists_of_unlike_length_are_said():
+    with pytest.raises(Refused, match="deposit_cover_g_cm2 are of different lengths: give a value"):
+        build(SubsurfaceParameters, {"deposit_x_m": [1.0]})
 
 
 def test_permanent_shadow_holds_ice_under_its_cover_and_gases_where_they_last():
@@ -195,7 +272,7 @@ def test_ice_in_shadow_is_seen_by_neutrons_as_patches():
         bench.run(1)
         found.append(LEAKAGE.rows(bench.last("world/neutron_leakage"))["epithermal_ratio"].mean())
     found = np.array(found)
-    wet = bench.unit("subsurface")._epithermal[2]
+    wet = bench.unit("subsurface")._shadow_ratios[0]
     assert wet - 1e-6 <= found.min() < wet + 0.1 and found.max() > 0.95
     assert 0.2 < np.mean(found < 0.5 * (1.0 + wet)) < 0.6
 
