@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from lupex_nodes.bus.records import Schema
+from lupex_nodes.models.exosphere import SPECIES
 
 SUN = Schema(
     "sun",
@@ -125,4 +126,10 @@ OPTICAL_SURFACE = Schema(
     ("maturity", "f4", "0 fresh to 1 mature: space weathering darkens and reddens the soil"),
     ("pyroxene_percent", "f4", "of the minerals' volume"),
     ("temperature_k", "f4", "of the topmost millimetre"),
+)
+GAS = Schema(
+    "gas",
+    *((f"{name}_pa", "f4", "partial pressure at the rover's mast") for name in SPECIES),
+    ("total_pa", "f4", "sum of all"),
+    ("native_water_share", "f4", "part of the water's pressure that is the Moon's own"),
 )
