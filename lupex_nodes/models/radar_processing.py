@@ -149,7 +149,7 @@ def _picks(
     count = np.bincount(of_cell, minlength=cells)
     # a cell that holds few traces, at the end or by wide spacing, joins no statistics
     full = count >= max(1, int(0.5 * parameters.cell_m / seen.spacing_m))
-    power = np.stack([np.bincount(of_cell, column, cells) for column in (size**2).T], axis=1)
+    power: Array = np.stack([np.bincount(of_cell, column, cells) for column in (size**2).T], axis=1)
     power = power / np.maximum(count, 1)[:, None]
     width = 2 * round(0.5 * _WIDE_M / step) + 1
     background = median_filter(np.median(power[full], axis=0), width, mode="nearest")

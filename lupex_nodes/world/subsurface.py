@@ -44,6 +44,8 @@ _ROCKS_STEP_M = 0.5
 _DENSITIES_KG_M3 = 1000.0, 2200.0
 #: Rows above and below a boundary are this far from it where they are worked out.
 _BESIDE_M = 1e-6
+#: Boundaries lie at depths that can be told, or the step would fall beside their two rows.
+_DECIMALS = 4
 
 
 class Wet(NamedTuple):
@@ -232,11 +234,11 @@ class Subsurface(Unit):
 
     def _density_steps(self, x_m: float, y_m: float) -> list[tuple[float, float]]:
         """Return depths (m) and by how much the soil is denser below (kg/m3)."""
-        boundaries = self._layering.boundaries_m(x_m, y_m)
+        boundaries = np.round(self._layering.boundaries_m(x_m, y_m), _DECIMALS)
         steps = list(zip(boundaries.tolist(), self._layering.step_kg_m3.tolist(), strict=True))
         for x, y, radius_m, depth_m, extra_kg_m3 in self._dense:
             if math.dist((x_m, y_m), (x, y)) <= radius_m:
-                steps.append((depth_m, extra_kg_m3))
+                steps.append((round(depth_m, _DECIMALS), extra_kg_m3))
         return steps
 
     def _publish_column(self, now: int, x_m: float, y_m: float, place: Ground) -> None:
@@ -246,7 +248,7 @@ class Subsurface(Unit):
         depth_m = _with_boundaries([depth for depth, _ in steps])
         if wet is not None:
             mass = overburden_g_cm2(depth_m, _denser(place.at(depth_m), steps).density_kg_m3)
-            cover_m = float(np.interp(wet[1], mass, depth_m))
+            cover_m = round(float(np.interp(wet[1], mass, depth_m)), _DECIMALS)
             depth_m = _with_boundaries([*(depth for depth, _ in steps), cover_m])
         soil = _denser(place.at(depth_m), steps)
         water = np.full(depth_m.size, p.background_water_wt_percent)
@@ -257,7 +259,7 @@ class Subsurface(Unit):
             iron_titanium_percent=p.iron_titanium_percent,
         )  # fmt: skip
         rows = np.zeros(depth_m.size, COLUMN.dtype)
-        rows["depth_m"], rows["density_kg_m3"] = np.round(depth_m, 4), filled.density_kg_m3
+        rows["depth_m"], rows["density_kg_m3"] = np.round(depth_m, _DECIMALS), filled.density_kg_m3
         rows["temperature_k"] = soil.temperature_k
         rows["permittivity"], rows["loss_tangent"] = filled.permittivity, filled.loss_tangent
         rows["water_wt_percent"] = filled.water_wt_percent
@@ -268,7 +270,7 @@ class Subsurface(Unit):
 
 def _with_boundaries(boundaries_m: list[float]) -> np.ndarray:
     """Return the depths of a column, two beside each boundary."""
-    within = [round(each, 4) for each in boundaries_m if 0.0 < each < _DEPTHS_M[-1]]
+    within = [each for each in boundaries_m if 0.0 < each < _DEPTHS_M[-1]]
     beside = [each + side for each in within for side in (-_BESIDE_M, _BESIDE_M)]
     return np.unique(np.concatenate([_DEPTHS_M, beside]))
 
