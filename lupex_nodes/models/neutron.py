@@ -34,6 +34,11 @@ DETECTOR_HEIGHT_M = 0.6
 DEAD_TIME_S = 10e-6
 REFERENCE_TEMPERATURE_K = 290.0
 TEMPERATURE_COEFFICIENT_PER_K = -0.001
+TOPOGRAPHY_SIGMA = 0.005
+"""Relative change of the rates from place to place by slopes that see each other, 1 sigma:
+craters change them by up to about 1 % (Eke et al. 2015, arXiv 1505.05403)."""
+TOPOGRAPHY_LENGTH_M = 20.0
+"""Length over which that changes (assumed)."""
 
 _LIMB = np.sqrt(3.0) / 2.0
 
@@ -114,6 +119,21 @@ def thermal_ratio(
     cover = _not_negative(cover_g_cm2, "cover_g_cm2")
     depth = np.exp(-(((cover - THERMAL_PEAK_G_CM2) / THERMAL_WIDTH_G_CM2) ** 2))
     return 1.0 + amplitude * water / (1.0 + THERMAL_SATURATION * water) * depth
+
+
+def wet_over_dry_thermal_ratio(
+    water_wt_percent: ArrayLike,
+    layer_g_cm2: ArrayLike,
+    amplitude: float = THERMAL_AMPLITUDE,
+) -> Array:
+    """Thermal ratio of a wet layer of given mass on dry soil; arguments broadcast.
+
+    A share of the homogeneous rise that grows with the layer over the mass in which neutrons are
+    thermalised, `THERMAL_PEAK_G_CM2` (assumed: no published curve was found).
+    """
+    layer = _not_negative(layer_g_cm2, "layer_g_cm2")
+    share = 1.0 - np.exp(-layer / THERMAL_PEAK_G_CM2)
+    return 1.0 + (thermal_ratio(water_wt_percent, 0.0, amplitude) - 1.0) * share
 
 
 def apparent_water(ratio: ArrayLike, k_e: float = K_E) -> Array:

@@ -22,35 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from lupex_nodes.models.neutron import (
-    DETECTOR_HEIGHT_M,
-    REFERENCE_TEMPERATURE_K,
-    TEMPERATURE_COEFFICIENT_PER_K,
-    Array,
-    DiscFractionTable,
-    NeutronPrior,
-    apparent_water,
-    epithermal_ratio,
-    response_within,
-    thermal_ratio,
-    tube_gain,
+from lupex_nodes.models.neutron import Array, DiscFractionTable, response_within
+from lupex_nodes.models.neutron_possibilities import possibilities
+from lupex_nodes.models.neutron_record import (
+    Channel,
+    RetrievalParameters,
+    Survey,
+    binned,
+    live_rows,
 )
 
 Single = NDArray[np.float32]
-
-RAW_DTYPE = np.dtype(
-    [
-        ("time_s", "f8"),
-        ("x_m", "f4"),
-        ("y_m", "f4"),
-        ("epithermal_counts", "u4"),
-        ("thermal_counts", "u4"),
-        ("live_time_s", "f4"),
-        ("tube_temperature_k", "f4"),
-        ("segment", "u1"),
-    ]
-)
-STANDING, SURVEY = 0, 1
 
 _CENTRES = 1300
 _RADII = 15
@@ -58,30 +40,6 @@ _KEPT_NODES = 500
 _LEVELS = 4
 _ENOUGH_NODES = 150.0
 _NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class RetrievalParameters:
-    """What the on-board product assumes; all defaults are assumed values."""
-
-    prior: NeutronPrior = field(default_factory=NeutronPrior)
-    detector_height_m: float = DETECTOR_HEIGHT_M
-    reference_temperature_k: float = REFERENCE_TEMPERATURE_K
-    temperature_coefficient_per_k: float = TEMPERATURE_COEFFICIENT_PER_K
-    temperature_coefficient_sigma_per_k: float = 1e-4
-    dry_rate_stability_sigma: float = 0.003
-    """Relative change of the dry rate from the standing place to the survey, 1 sigma."""
-    radius_min_m: float = 4.0
-    radius_max_m: float = 20.0
-    """The radius has a log-uniform prior between these."""
-    deviance_threshold: float = 25.0
-    reduced_chi_square_limit: float = 3.0
-    limit_radius_m: float = 10.0
-    """Radius of the patch that the upper limit speaks of when nothing is detected."""
-    navigation_sigma_m: float = 0.3
-    bin_duration_s: float = 15.0
-    reference_water_wt_percent: tuple[float, ...] = (0.5, 1.0)
-    """Levels of apparent water for which the product states a probability."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +55,8 @@ class Deposit:
     detected: bool
     deviance: float
     """Twice the log-likelihood ratio of the best disc to none."""
+    contrast: float
+    """As the deviance, but to no disc at the same dry rate, so that it adds up over rows."""
     reduced_chi_square: float
     """Misfit of the best disc, about 1; above the limit no disc explains the record."""
     dry_rate_cps: float
@@ -109,6 +69,8 @@ class Deposit:
     """95 % of the posterior of the apparent water lies below."""
     exceedance: tuple[float, ...] = ()
     """Probability that the apparent water is above each reference level."""
+    probability: float = _NAN
+    """As the exceedance, of the first level."""
     x_m: float = _NAN
     x_sigma_m: float = _NAN
     y_m: float = _NAN
@@ -121,8 +83,8 @@ class Deposit:
     thermal_ratio: float = _NAN
     """As above; NaN too when the thermal tube counts no more than its background."""
     thermal_ratio_sigma: float = _NAN
-    possibilities: Array = field(default_factory=lambda: np.empty((0, 2)))
-    """(content wt%, cover g/cm2) of the 95 % highest-density set, shape (n, 2), densest first."""
+    possibilities: Array = field(default_factory=lambda: np.empty((0, 4)))
+    """The 95 % highest-density set of soils, shape (n, 4), as `possibilities` gives it."""
 
 
 def product(raw: NDArray[np.void], parameters: RetrievalParameters | None = None) -> Deposit:
@@ -132,127 +94,25 @@ def product(raw: NDArray[np.void], parameters: RetrievalParameters | None = None
     the epithermal tube counted no more than its background while standing.
     """
     parameters = parameters or RetrievalParameters()
-    survey = _bin_rows(raw, parameters)
-    area = _Area.around(survey.position_m, parameters)
+    rows = live_rows(raw, parameters)
+    survey = binned(rows, rows.periods(parameters.bin_duration_s), parameters)
+    return disc(survey, Area.around(survey.position_m, parameters), parameters)
+
+
+def disc(survey: Survey, area: Area, parameters: RetrievalParameters) -> Deposit:
+    """Search binned rows for one deposit whose centre is in an area."""
     nodes = _search(survey, area, parameters)
     if nodes.reduced_chi_square > parameters.reduced_chi_square_limit:
         dry = _dry_rate(nodes.weight, nodes.epithermal, parameters)
-        return Deposit(False, nodes.deviance, nodes.reduced_chi_square, *dry)
+        return Deposit(False, nodes.deviance, nodes.contrast, nodes.reduced_chi_square, *dry)
     if nodes.deviance > parameters.deviance_threshold:
-        return _deposit_found(area, nodes, parameters)
+        found = _deposit_found(area, nodes, parameters)
+        if found.probability > parameters.claim_probability:
+            return found
     return _nothing_found(survey, area, nodes, parameters)
 
 
-def running_water(
-    raw_tail: NDArray[np.void],
-    dry_rate_cps: float,
-    dry_rate_sigma_cps: float,
-    parameters: RetrievalParameters | None = None,
-) -> tuple[float, float]:
-    """Apparent water (wt%) of the rows given, averaged over them, and its standard error.
-
-    `dry_rate_cps` is without background, as in `Deposit`. NaN, NaN when the rows hold no live
-    time or no counts above the background.
-    """
-    parameters = parameters or RetrievalParameters()
-    prior = parameters.prior
-    exposure = float(np.sum(_exposure(raw_tail, parameters)))
-    counts = float(np.sum(raw_tail["epithermal_counts"], dtype=float))
-    if exposure <= 0.0 or counts <= prior.background_cps * exposure:
-        return float("nan"), float("nan")
-    net = counts / exposure - prior.background_cps
-    water = float(apparent_water(net / dry_rate_cps, prior.k_e))
-    background_sigma = prior.background_sigma * prior.background_cps
-    net_variance = counts / exposure**2 + background_sigma**2
-    inverse_ratio_variance = (dry_rate_cps / net) ** 2 * (
-        net_variance / net**2 + (dry_rate_sigma_cps / dry_rate_cps) ** 2
-    )
-    variance = inverse_ratio_variance / prior.k_e**2 + (water * prior.k_e_sigma) ** 2
-    return water, float(np.sqrt(variance))
-
-
-# --- Record to bins --------------------------------------------------------------------------
-
-
-class _Channel(NamedTuple):
-    """Counts of one tube: in the bins of the track (n,) and, as weighted, while standing."""
-
-    counts: Array
-    standing_counts: float
-    standing_exposure_s: float
-
-    def dry_rate(self, exposure_s: Array) -> float:
-        """Rate with background (cps), were there no deposit at all."""
-        counts = max(self.counts.sum() + self.standing_counts, 1.0)
-        return float(counts / (exposure_s.sum() + self.standing_exposure_s))
-
-
-class _Survey(NamedTuple):
-    """Bins along the track: map position (n, 2), exposure at the reference gain (n,)."""
-
-    position_m: Array
-    exposure_s: Array
-    epithermal: _Channel
-    thermal: _Channel
-
-
-def _exposure(raw: NDArray[np.void], parameters: RetrievalParameters) -> Array:
-    gain = tube_gain(
-        raw["tube_temperature_k"],
-        parameters.reference_temperature_k,
-        parameters.temperature_coefficient_per_k,
-    )
-    return raw["live_time_s"] * gain
-
-
-def _bin_rows(raw: NDArray[np.void], parameters: RetrievalParameters) -> _Survey:
-    missing = [name for name in RAW_DTYPE.names or () if name not in (raw.dtype.names or ())]
-    if missing:
-        raise ValueError(f"the neutron record lacks {', '.join(missing)}; give it RAW_DTYPE.")
-    exposure = _exposure(raw, parameters)
-    standing = (raw["segment"] == STANDING) & (exposure > 0.0)
-    track = (raw["segment"] == SURVEY) & (exposure > 0.0)
-    track &= np.isfinite(raw["x_m"]) & np.isfinite(raw["y_m"])
-    if not standing.any():
-        raise ValueError("the neutron record has no live rows of segment 0; stand on dry ground.")
-    if not track.any():
-        raise ValueError("the neutron record has no live rows of segment 1; drive a survey.")
-
-    still, rows = raw[standing], raw[track]
-    seconds = float(exposure[standing].sum())
-    if np.sum(still["epithermal_counts"]) <= parameters.prior.background_cps * seconds:
-        raise ValueError(
-            "the epithermal tube counted no more than its background while standing; check it."
-        )
-    warming = float(np.mean(rows["tube_temperature_k"]) - np.mean(still["tube_temperature_k"]))
-    unlike = np.hypot(
-        parameters.dry_rate_stability_sigma,
-        parameters.temperature_coefficient_sigma_per_k * warming,
-    )
-    period = np.floor(rows["time_s"] / parameters.bin_duration_s)
-    start = np.flatnonzero(np.r_[True, np.diff(period) != 0.0])
-
-    def binned(values: NDArray) -> Array:
-        return np.add.reduceat(values.astype(float), start)
-
-    def channel(name: str) -> _Channel:
-        # The standing is known to Poisson's law and to how well its ground and tube resemble
-        # those of the survey: it weighs as if it had been that much shorter.
-        counts = float(still[name].sum(dtype=float))
-        weight = 1.0 / (1.0 + unlike**2 * counts)
-        return _Channel(binned(rows[name]), counts * weight, seconds * weight)
-
-    live = binned(exposure[track])
-    position = [binned(rows[name] * exposure[track]) / live for name in ("x_m", "y_m")]
-    return _Survey(
-        np.column_stack(position),
-        live,
-        channel("epithermal_counts"),
-        channel("thermal_counts"),
-    )
-
-
-class _Area(NamedTuple):
+class Area(NamedTuple):
     """Where a patch centre may be: the smallest rectangle around the track, at any heading."""
 
     axes: Array
@@ -261,7 +121,7 @@ class _Area(NamedTuple):
     high_m: Array
 
     @classmethod
-    def around(cls, position_m: Array, parameters: RetrievalParameters) -> _Area:
+    def around(cls, position_m: Array, parameters: RetrievalParameters) -> Area:
         """Narrower than the smallest patch, it is widened to all patches the track may touch."""
         heading = np.radians(np.arange(0.0, 90.0, 0.5))
         cosine, sine = np.cos(heading), np.sin(heading)
@@ -313,7 +173,7 @@ def _weighted_sum(values: NDArray[np.floating], weight: NDArray[np.floating]) ->
     return np.einsum("ij,j->i", values, weight).astype(float)
 
 
-def _fit(channel: _Channel, exposure_s: Array, expected: Array, response: Single) -> _Fit:
+def _fit(channel: Channel, exposure_s: Array, expected: Array, response: Single) -> _Fit:
     """Least squares about expected counts (n,), one step of Fisher scoring; response (N, n)."""
     per_count = exposure_s / expected
     still = channel.standing_exposure_s
@@ -335,7 +195,7 @@ def _fit(channel: _Channel, exposure_s: Array, expected: Array, response: Single
     )
 
 
-def _poisson_gain(survey: _Survey, fit: _Fit, response: Single) -> Array:
+def _poisson_gain(survey: Survey, fit: _Fit, response: Single) -> Array:
     """Log-likelihood of each node's rates over that of no deposit; exact."""
     channel = survey.epithermal
     dry = channel.dry_rate(survey.exposure_s)
@@ -358,6 +218,7 @@ class _Nodes(NamedTuple):
     weight: Array
     """Posterior probability of each node."""
     deviance: float
+    contrast: float
     reduced_chi_square: float
 
 
@@ -367,7 +228,7 @@ _table = lru_cache(maxsize=8)(DiscFractionTable)
 class _Lattice:
     """Cells of centre and log radius, halved in all three from one level to the next."""
 
-    def __init__(self, survey: _Survey, area: _Area, parameters: RetrievalParameters) -> None:
+    def __init__(self, survey: Survey, area: Area, parameters: RetrievalParameters) -> None:
         self.area, self.parameters = area, parameters
         self.track = (area.axes @ survey.position_m.T).astype(np.float32)
         side = np.maximum(area.high_m - area.low_m, 1.0)
@@ -393,7 +254,7 @@ class _Lattice:
         return np.sqrt((self.track[0] - x) ** 2 + (self.track[1] - y) ** 2)
 
 
-def _search(survey: _Survey, area: _Area, parameters: RetrievalParameters) -> _Nodes:
+def _search(survey: Survey, area: Area, parameters: RetrievalParameters) -> _Nodes:
     """Go down the lattice where the posterior is, until enough nodes share it."""
     background = parameters.prior.background_cps
     lattice = _Lattice(survey, area, parameters)
@@ -428,6 +289,8 @@ def _search(survey: _Survey, area: _Area, parameters: RetrievalParameters) -> _N
     still_expected = fit.level[best] * channel.standing_exposure_s
     misfit = np.sum((channel.counts - expected) ** 2 / expected)
     misfit += (channel.standing_counts - still_expected) ** 2 / still_expected
+    dry = fit.level[best] * exposure
+    contrast = 2.0 * np.sum(channel.counts * np.log(expected / dry) - (expected - dry))
     return _Nodes(
         centre_m=centre,
         radius_m=radius,
@@ -435,6 +298,7 @@ def _search(survey: _Survey, area: _Area, parameters: RetrievalParameters) -> _N
         thermal=_fit(thermal, exposure, rough * exposure, response),
         weight=weight,
         deviance=2.0 * float(np.max(gain, where=fit.fall > 0.0, initial=0.0)),
+        contrast=float(contrast),
         reduced_chi_square=float(misfit / expected.size),
     )
 
@@ -448,13 +312,18 @@ def _moments(weight: Array, value: Array, variance: Array | float = 0.0) -> tupl
     return mean, float(np.sqrt(weight @ ((value - mean) ** 2 + variance)))
 
 
-def _depth(fit: _Fit, parameters: RetrievalParameters) -> tuple[Array, Array]:
+def _depth(
+    fit: _Fit, radius_m: Array | float, parameters: RetrievalParameters
+) -> tuple[Array, Array]:
     """Share of the dry rate that is missing, and its variance, at each node."""
     prior = parameters.prior
     dry = fit.level - prior.background_cps
     depth = fit.fall / dry
     background_sigma = prior.background_sigma * prior.background_cps
-    return depth, fit.fall_variance / dry**2 + (depth * background_sigma / dry) ** 2
+    variance = fit.fall_variance / dry**2 + (depth * background_sigma / dry) ** 2
+    # topography averages out over a disc that is wide against its length
+    width = 2.0 * radius_m / parameters.topography_length_m
+    return depth, variance + parameters.topography_sigma**2 / (1.0 + width)
 
 
 def _dry_rate(weight: Array, fit: _Fit, parameters: RetrievalParameters) -> tuple[float, float]:
@@ -506,25 +375,26 @@ def _water(
     )
 
 
-def _deposit_found(area: _Area, nodes: _Nodes, parameters: RetrievalParameters) -> Deposit:
+def _deposit_found(area: Area, nodes: _Nodes, parameters: RetrievalParameters) -> Deposit:
     prior, weight = parameters.prior, nodes.weight
     centre = nodes.centre_m @ area.axes
     (x, x_sigma), (y, y_sigma) = (_moments(weight, axis) for axis in centre.T)
     radius, radius_sigma = _moments(weight, nodes.radius_m)
 
-    depth, depth_variance = _depth(nodes.epithermal, parameters)
+    depth, depth_variance = _depth(nodes.epithermal, nodes.radius_m, parameters)
     filled = response_within(nodes.radius_m, parameters.detector_height_m)
     water = _water(weight, depth, depth_variance, filled, parameters)
     depth, depth_variance = np.clip(depth, 0.0, 1.0), np.minimum(depth_variance, 1.0 / 12.0)
     mean_depth, depth_sigma = _moments(weight, depth, depth_variance)
     if np.all(nodes.thermal.level > prior.background_cps):
-        rise, rise_sigma = _moments(weight, *_depth(nodes.thermal, parameters))
+        rise, rise_sigma = _moments(weight, *_depth(nodes.thermal, nodes.radius_m, parameters))
     else:
         rise, rise_sigma = _NAN, _NAN
     dry, dry_sigma = _dry_rate(weight, nodes.epithermal, parameters)
     return Deposit(
         detected=True,
         deviance=nodes.deviance,
+        contrast=nodes.contrast,
         reduced_chi_square=nodes.reduced_chi_square,
         x_m=x,
         x_sigma_m=float(np.hypot(x_sigma, parameters.navigation_sigma_m)),
@@ -536,6 +406,7 @@ def _deposit_found(area: _Area, nodes: _Nodes, parameters: RetrievalParameters) 
         standard_error_wt_percent=water.error,
         upper_limit_wt_percent=water.limit,
         exceedance=water.exceedance,
+        probability=water.exceedance[0],
         dry_rate_cps=dry,
         dry_rate_sigma_cps=dry_sigma,
         epithermal_ratio=1.0 - mean_depth,
@@ -549,7 +420,7 @@ def _deposit_found(area: _Area, nodes: _Nodes, parameters: RetrievalParameters) 
 
 
 def _nothing_found(
-    survey: _Survey, area: _Area, nodes: _Nodes, parameters: RetrievalParameters
+    survey: Survey, area: Area, nodes: _Nodes, parameters: RetrievalParameters
 ) -> Deposit:
     """Posterior of the apparent water of a patch of the radius the limit speaks of."""
     prior = parameters.prior
@@ -557,18 +428,21 @@ def _nothing_found(
     lattice = _Lattice(survey, area, parameters)
     cell = np.indices(tuple(lattice.cells)).reshape(2, -1).T
     distance = lattice.distance(lattice.centre(cell, 0))
-    response = lattice.table(distance, parameters.limit_radius_m)
+    # whose chord on the track is no shorter than its radius: of others the track tells nothing
+    crossed = distance.min(axis=1) <= 0.87 * parameters.limit_radius_m
+    response = lattice.table(distance[crossed], parameters.limit_radius_m)
     fit = _fit(channel, exposure, channel.dry_rate(exposure) * exposure, response)
     score = fit.log_evidence(fit.gain(), prior.background_cps)
     weight = np.exp(score - score.max())
     weight /= weight.sum()
 
     filled = response_within(parameters.limit_radius_m, parameters.detector_height_m)
-    water = _water(weight, *_depth(fit, parameters), filled, parameters)
+    water = _water(weight, *_depth(fit, parameters.limit_radius_m, parameters), filled, parameters)
     dry, dry_sigma = _dry_rate(weight, fit, parameters)
     return Deposit(
         detected=False,
         deviance=nodes.deviance,
+        contrast=nodes.contrast,
         reduced_chi_square=nodes.reduced_chi_square,
         dry_rate_cps=dry,
         dry_rate_sigma_cps=dry_sigma,
@@ -576,40 +450,5 @@ def _nothing_found(
         standard_error_wt_percent=water.error,
         upper_limit_wt_percent=water.limit,
         exceedance=water.exceedance,
+        probability=water.exceedance[0],
     )
-
-
-def possibilities(
-    epithermal: tuple[float, float],
-    thermal: tuple[float, float],
-    prior: NeutronPrior,
-    probability: float = 0.95,
-) -> Array:
-    """Highest-density set of (content wt%, cover g/cm2), shape (n, 2), densest first.
-
-    From (ratio, sigma) of the two channels; a thermal ratio of NaN counts for nothing. Content
-    is log-uniform over 0.1 to 20 wt%, cover uniform over 0 to 150 g/cm2; k_e, lambda_e and the
-    thermal amplitude are as in the prior. One epithermal ratio fits a shallow poor and a deep
-    rich layer, and the thermal ratio need not decide between them, so the set may have two
-    branches.
-    """
-    content = np.geomspace(0.1, 20.0, 100)[:, None]
-    cover = np.linspace(0.0, 150.0, 101)[None, :]
-    step = ndtri((np.arange(5) + 0.5) / 5)
-    density = np.zeros((content.size, cover.size))
-    for k_e in prior.k_e * (1.0 + prior.k_e_sigma * step):
-        for lambda_e in prior.lambda_e_g_cm2 * (1.0 + prior.lambda_e_sigma * step):
-            ratio = epithermal_ratio(content, cover, k_e, lambda_e)
-            density += np.exp(-0.5 * ((ratio - epithermal[0]) / epithermal[1]) ** 2)
-    ratio = thermal_ratio(content, cover, prior.thermal_amplitude)
-    if np.isfinite(thermal[0]):
-        sigma = np.hypot(thermal[1], prior.thermal_amplitude_sigma * (ratio - 1.0))
-        density *= np.exp(-0.5 * ((ratio - thermal[0]) / sigma) ** 2) / sigma
-
-    order = np.argsort(density, axis=None)[::-1]
-    mass = np.cumsum(density.ravel()[order])
-    if not mass[-1] > 0.0:
-        return np.empty((0, 2))
-    inside = order[: int(np.searchsorted(mass, probability * mass[-1])) + 1]
-    row, column = np.unravel_index(inside, density.shape)
-    return np.column_stack([content[row, 0], cover[0, column]])

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from lupex_nodes.bus.stamps import SECOND
-from lupex_nodes.models.neutron import tube_gain
-from lupex_nodes.models.neutron_retrieval import RetrievalParameters, running_water
+from lupex_nodes.models.neutron_profile import running_water
+from lupex_nodes.models.neutron_record import RetrievalParameters, exposure
 from lupex_nodes.payload.records import COUNTS
 
 
@@ -42,8 +42,8 @@ class CountRecord:
         """Return all rows, shape (n,)."""
         return _joined(self._rows)
 
-    def recent(self) -> tuple[float, float, float, float] | None:
-        """Return apparent water and its error (wt%), epithermal and thermal rate (cps).
+    def recent(self) -> tuple[float, float, float, float, float] | None:
+        """Return apparent water and its error (wt%), both rates (cps), and the significance.
 
         Of the last rows, against the calibration; None without a calibration.
         """
@@ -52,11 +52,11 @@ class CountRecord:
         if self._dry_rate is None:
             return None
         tail = _joined(self._recent)
-        water, error = running_water(tail, *self._dry_rate, self.retrieval)
+        water, error, significance = running_water(tail, *self._dry_rate, self.retrieval)
         live_s = float(tail["live_time_s"].sum())
         counts = (float(tail[f"{name}_counts"].sum()) for name in ("epithermal", "thermal"))
         epithermal, thermal = (each / live_s for each in counts)
-        return water, error, epithermal, thermal
+        return water, error, epithermal, thermal, significance
 
     def _calibrated(self) -> tuple[float, float] | None:
         """Return the dry rate without background (cps) and its error, None without rows of it."""
@@ -65,8 +65,7 @@ class CountRecord:
         counts = float(still["epithermal_counts"].sum())
         if not counts:
             return None
-        gain = float(tube_gain(still["tube_temperature_k"].mean()))
-        exposure_s = gain * float(still["live_time_s"].sum())
+        exposure_s = float(exposure(still, self.retrieval).sum())
         prior = self.retrieval.prior
         background_sigma = prior.background_sigma * prior.background_cps
         sigma = math.hypot(math.sqrt(counts) / exposure_s, background_sigma)

@@ -19,14 +19,31 @@ from lupex_nodes.bus.unit import Kind, Unit
 from lupex_nodes.models.neutron import (
     DEAD_TIME_S,
     DETECTOR_HEIGHT_M,
+    REFERENCE_TEMPERATURE_K,
+    TEMPERATURE_COEFFICIENT_PER_K,
+    TOPOGRAPHY_LENGTH_M,
+    TOPOGRAPHY_SIGMA,
     draw_constants,
     expected_counts,
     ring_weights,
     tube_gain,
 )
-from lupex_nodes.models.neutron_retrieval import RetrievalParameters, product
+from lupex_nodes.models.neutron_profile import Profile
+from lupex_nodes.models.neutron_pulse_height import counted_share
+from lupex_nodes.models.neutron_record import RetrievalParameters
+from lupex_nodes.models.neutron_retrieval import Deposit
+from lupex_nodes.models.neutron_survey import survey_product, survey_profile
+from lupex_nodes.models.stratigraphy import SmoothField
 from lupex_nodes.payload.count_record import CountRecord
-from lupex_nodes.payload.records import COUNTS, DEPOSIT, POSSIBILITIES, WATER
+from lupex_nodes.payload.pulse_height_analyser import PulseHeightAnalyser, PulseRates
+from lupex_nodes.payload.records import (
+    COUNTS,
+    DEPOSIT,
+    POSSIBILITIES,
+    PROFILE,
+    SPECTRUM,
+    WATER,
+)
 from lupex_nodes.world.constants import generator_of_run
 from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import LEAKAGE, LOAD, RADIATION, SURFACE
@@ -43,11 +60,13 @@ class Calibrate(Parameters):
 
 
 class NeutronSpectrometer(Unit):
-    """Two helium-3 tubes that count the soil's neutrons; on board, the search for a deposit.
+    """Two helium-3 tubes that count the soil's neutrons; on board, the search for deposits.
 
     `calibrate` begins a new record on ground declared dry, `acquire` surveys, `stop` ends the
-    survey and makes the product from the record alone. Efficiency and backgrounds are drawn once
-    a run from the prior; the product knows the prior only.
+    survey and makes the products from the record alone: the profile along the track, which is
+    made anew while surveying too, and the deposits. Spectra of pulse heights tell the tubes' gain
+    and whether it is neutrons that they count. Efficiency, backgrounds, the change with temperature
+    and what topography does are drawn once a run from the prior; the products know the prior only.
     """
 
     class Parameters(Parameters):
@@ -69,8 +88,31 @@ class NeutronSpectrometer(Unit):
         motion_limit_m: float = parameter(
             0.3, "a calibration fails when the rover moves farther", "m", ge=0.01
         )
-        water_rows: int = parameter(120, "seconds that the running water averages", ge=10, le=3600)
+        temperature_coefficient_sigma_per_k: float = parameter(
+            1e-4, "of the change of efficiency with temperature", "1/K", ge=0.0, le=1e-2,
+            live=False, assumed=True,
+        )  # fmt: skip
+        pulse_gain_per_k: float = parameter(
+            -0.003, "change of pulse heights with the tubes' temperature, relative", "1/K",
+            ge=-0.02, le=0.02, assumed=True,
+        )  # fmt: skip
+        topography_sigma: float = parameter(
+            TOPOGRAPHY_SIGMA, "relative change of rates by slopes", ge=0.0, le=0.1, live=False
+        )
+        pulse_gain_limit: float = parameter(
+            0.05, "pulses are flagged when their gain is so far off", ge=0.0, le=1.0
+        )
+        peak_share_limit: float = parameter(
+            0.7, "counts are flagged when so few of them are in the peak", ge=0.0, le=1.0
+        )
+        overflow_limit_cps: float = parameter(
+            2.0, "counts are flagged when so many are beyond all channels", "1/s", ge=0.0
+        )
+        water_rows: int = parameter(60, "seconds that the running water averages", ge=10, le=3600)
         water_period_s: float = parameter(10.0, "of the running water", "s", ge=1.0, le=600.0)
+        profile_period_s: float = parameter(
+            600.0, "of the profile while surveying", "s", ge=60.0, le=86400.0
+        )
         power_w: float = parameter(1.6, "taken", "W", ge=0.0, assumed=True)
 
     class Degradation(Degradation):
@@ -86,6 +128,9 @@ class NeutronSpectrometer(Unit):
         heater_off_k: float = parameter(
             0.0, "tubes are so much colder than held", "K", ge=0.0, le=150.0
         )
+        pulse_gain_factor: float = parameter(
+            1.0, "of pulse heights, such as by sagging high voltage", ge=0.05, le=2.0
+        )
 
     kind = Kind.HARDWARE
     modes = {
@@ -100,7 +145,10 @@ class NeutronSpectrometer(Unit):
     odometry = Input("rover/odometry", Odometry)
     counts = Output("~/counts", PointCloud2, schema=COUNTS, frame_id="map")
     water = Output("~/water", PointCloud2, schema=WATER)
+    spectrum = Output("~/spectrum", PointCloud2, schema=SPECTRUM)
+    profile = Output("~/profile", PointCloud2, Qos.STATE, schema=PROFILE, frame_id="map")
     deposit = Output("~/deposit", PointCloud2, Qos.STATE, schema=DEPOSIT, frame_id="map")
+    deposits = Output("~/deposits", PointCloud2, Qos.STATE, schema=DEPOSIT, frame_id="map")
     possibilities = Output("~/possibilities", PointCloud2, Qos.STATE, schema=POSSIBILITIES)
     load = Output("~/load", PointCloud2, schema=LOAD, physical=True)
 
@@ -119,6 +167,11 @@ class NeutronSpectrometer(Unit):
         self._dry_rate_cps = efficiency * [
             prior.epithermal_dry_rate_cps, prior.thermal_dry_rate_cps
         ]  # fmt: skip
+        self._coefficient_per_k = (
+            TEMPERATURE_COEFFICIENT_PER_K
+            + p.temperature_coefficient_sigma_per_k * float(rng.standard_normal())
+        )
+        self._topography = SmoothField(rng, TOPOGRAPHY_LENGTH_M)
         self._ratios = np.ones(2)
         self._seen: Any = None
         self._weights: np.ndarray | None = None
@@ -130,6 +183,9 @@ class NeutronSpectrometer(Unit):
         self._last: int | None = None
         self.record = CountRecord(self.retrieval, p.water_rows)
         self._counted = (0, 0)
+        self._rates = PulseRates(1.0, np.zeros((3, 2)))
+        self._analyser = PulseHeightAnalyser()
+        self._surveyed_s, self._raw_bytes = 0.0, 0
         self._tube_k = p.tube_set_point_k
 
     @command("counts while the rover stands on ground declared dry; begins a new record", Calibrate)
@@ -175,6 +231,8 @@ class NeutronSpectrometer(Unit):
         self._segment = _SEGMENTS.get(self.mode, _NEITHER)
         if now % round(self.parameters.water_period_s * SECOND) == 0 and self.mode == "acquire":
             self._publish_water(now)
+        if now % round(self.parameters.profile_period_s * SECOND) == 0 and self.mode == "acquire":
+            self._publish_profile(now)
         power_w = self.parameters.power_w if self.mode != "safe" else 0.5 * self.parameters.power_w
         self._load.report(now, power_w)
         # what is counted between surveys shows that the tubes live, and no more
@@ -188,6 +246,10 @@ class NeutronSpectrometer(Unit):
             "tube_temperature_k": self._tube_k,
             "apparent_water_wt_percent": self._water[0],
             "standard_error_wt_percent": self._water[1],
+            "pulse_gain": self._analyser.gain,
+            "quality": self._analyser.quality,
+            "surveyed_s": self._surveyed_s,
+            "raw_mb": self._raw_bytes * 1e-6,
         }
 
     # --- counting ----------------------------------------------------------------------------
@@ -206,10 +268,18 @@ class NeutronSpectrometer(Unit):
             dt_s - DEAD_TIME_S * max(counted),
             self._tube_k + 0.05 * rng.standard_normal(),
             self._segment,
+            self._analyser.gain,
+            self._analyser.quality,
         )
         message = COUNTS.message(now, [row], "map")
         self.counts.publish(message)
         self.record.append(bytes(message.data))
+        self._raw_bytes += len(message.data)
+        self._surveyed_s += dt_s if self.mode == "acquire" else 0.0
+        spectrum = self._analyser.add(dt_s, counted, self._rates, rng, self.parameters)
+        if spectrum is not None:
+            self.spectrum.publish_rows(now, spectrum)
+            self._raw_bytes += spectrum.nbytes
 
     def _update_expectation(self) -> None:
         """Work out the expected rates anew when what they depend on has changed."""
@@ -221,11 +291,17 @@ class NeutronSpectrometer(Unit):
         leakage = self.leakage.value
         if leakage is not self._seen:
             self._seen = leakage
-            self._ratios = np.maximum(self._footprint_ratios(LEAKAGE.rows(leakage)), 0.0)
+            rows = LEAKAGE.rows(leakage)
+            field = self._topography.at(rows["x_m"].mean(), rows["y_m"].mean())
+            slopes = 1.0 + self.parameters.topography_sigma * float(field)
+            self._ratios = np.maximum(self._footprint_ratios(rows) * slopes, 0.0)
         elif not changed:
             return
         rates = (self._dry_cps, self._tube_background_cps)
-        self._expected = expected_counts(self._ratios, *rates, 1.0, self._gain).tolist()
+        self._expected = expected_counts(self._ratios, *rates, 1.0, self._efficiency).tolist()
+        self._rates = PulseRates.of(
+            self._pulse_gain, self._ratios * self._dry_cps, *self._other_pulses_cps
+        )
 
     def _look_around(self) -> None:
         """Take cosmic rays, temperature and the state of the tubes."""
@@ -234,7 +310,14 @@ class NeutronSpectrometer(Unit):
         ground_k = surface.surface_temperature_k if surface else 200.0
         self._tube_k = p.tube_set_point_k + p.tube_coupling * (ground_k - 200.0)
         self._tube_k -= faults.heater_off_k
-        self._gain = tube_gain(self._tube_k)
+        from_reference_k = self._tube_k - REFERENCE_TEMPERATURE_K
+        self._pulse_gain = faults.pulse_gain_factor * max(
+            1.0 + p.pulse_gain_per_k * from_reference_k, 0.05
+        )
+        counted = float(counted_share(self._pulse_gain) / counted_share(1.0))
+        self._efficiency = counted * tube_gain(
+            self._tube_k, coefficient_per_k=self._coefficient_per_k
+        )
         factor = np.array([faults.epithermal_efficiency_factor, faults.thermal_efficiency_factor])
         flux, solar = (
             (radiation.cosmic_ray_factor, radiation.solar_particle_factor)
@@ -243,8 +326,11 @@ class NeutronSpectrometer(Unit):
         )
         self._dry_cps = self._dry_rate_cps * flux * factor
         # solar particles make neutrons in rover and tubes, which tell nothing of the soil
-        self._tube_background_cps = self._background_cps * factor + (solar - 1.0) * self._dry_cps
-        self._tube_background_cps[0] += faults.epithermal_discharge_cps
+        particles_cps = (solar - 1.0) * self._dry_cps
+        discharge_cps = np.array([faults.epithermal_discharge_cps, 0.0])
+        background_cps = self._background_cps * factor
+        self._tube_background_cps = background_cps + particles_cps + discharge_cps
+        self._other_pulses_cps = background_cps, particles_cps, discharge_cps
 
     def _footprint_ratios(self, rows: np.ndarray) -> np.ndarray:
         radius = rows["radius_m"]
@@ -280,28 +366,52 @@ class NeutronSpectrometer(Unit):
     # --- products ----------------------------------------------------------------------------
 
     def _publish_water(self, now: int) -> None:
-        """Compare the last minutes with the calibration."""
+        """Compare the last minute with the calibration."""
         recent = self.record.recent()
         if recent is None:
             return
         self._water = recent[:2]
         self.water.publish_rows(now, [recent])
 
+    def _publish_profile(self, now: int, profile: Profile | None = None) -> None:
+        if profile is None:
+            try:
+                profile = survey_profile(self.record.rows(), self.retrieval)
+            except ValueError:
+                return  # said when the survey ends
+        rows = np.zeros(profile.x_m.size, PROFILE.dtype)
+        for name, column in profile._asdict().items():
+            rows[name] = column
+        self.profile.publish_rows(now, rows)
+
     def _make_product(self, now: int) -> None:
         try:
-            found = product(self.record.rows(), self.retrieval)
+            profile, found = survey_product(self.record.rows(), self.retrieval)
         except ValueError as error:
             self.event("NO_PRODUCT", f"The survey gave no product: {error}", level=WARN)
             return
-        row = (int(found.detected), *(getattr(found, f.name) for f in DEPOSIT.fields[1:]))
-        self.deposit.publish_rows(now, [row])
-        nodes = np.zeros(len(found.possibilities), POSSIBILITIES.dtype)
-        for column, field in enumerate(POSSIBILITIES.fields):
-            nodes[field.name] = found.possibilities[:, column]
+        self._publish_profile(now, profile)
+        self.deposits.publish_rows(now, [_row(each) for each in found])
+        clearest = found[0]
+        self.deposit.publish_rows(now, [_row(clearest)])
+        nodes = np.zeros(sum(len(each.possibilities) for each in found), POSSIBILITIES.dtype)
+        first = 0
+        for number, each in enumerate(found):
+            part = nodes[first : first + len(each.possibilities)]
+            first += len(part)
+            for column, field in enumerate(POSSIBILITIES.fields[:-1]):
+                part[field.name] = each.possibilities[:, column]
+            part["deposit"] = number
         self.possibilities.publish_rows(now, nodes)
-        self._water = found.estimate_wt_percent, found.standard_error_wt_percent
-        verdict = "found a deposit" if found.detected else "found no deposit"
-        self.event("DEPOSIT", f"The neutron survey {verdict}.", level=OK,
-                   detected=found.detected, estimate_wt_percent=found.estimate_wt_percent,
-                   standard_error_wt_percent=found.standard_error_wt_percent,
-                   upper_limit_wt_percent=found.upper_limit_wt_percent)  # fmt: skip
+        self._water = clearest.estimate_wt_percent, clearest.standard_error_wt_percent
+        number = len(found) if clearest.detected else 0
+        verdict = ("no deposit", "a deposit")[number] if number < 2 else f"{number} deposits"
+        self.event("DEPOSIT", f"The neutron survey found {verdict}.", level=OK,
+                   detected=clearest.detected, deposits=number,
+                   estimate_wt_percent=clearest.estimate_wt_percent,
+                   standard_error_wt_percent=clearest.standard_error_wt_percent,
+                   upper_limit_wt_percent=clearest.upper_limit_wt_percent)  # fmt: skip
+
+
+def _row(deposit: Deposit) -> tuple[Any, ...]:
+    return int(deposit.detected), *(getattr(deposit, f.name) for f in DEPOSIT.fields[1:])

@@ -15,6 +15,14 @@ COUNTS = Schema(
     ("live_time_s", "f4", "in which the tubes could count"),
     ("tube_temperature_k", "f4", "measured"),
     ("segment", "u1", "0 calibration, 1 survey, 2 neither"),
+    ("pulse_gain", "f4", "of the cadmium tube in the last spectrum; 0 not known yet"),
+    ("quality", "u1", "of the last spectrum: 1 gain off, 2 not neutrons, 4 particles"),
+)
+SPECTRUM = Schema(
+    "neutron_spectrum",
+    ("energy_kev", "f4", "of the channel's middle at nominal gain; the last holds all above"),
+    ("cadmium_counts", "u4", "of the cadmium tube since the last spectrum"),
+    ("tin_counts", "u4", "of the tin tube, less the epithermal"),
 )
 WATER = Schema(
     "water",
@@ -22,10 +30,25 @@ WATER = Schema(
     ("standard_error_wt_percent", "f4", "1 sigma"),
     ("epithermal_rate_cps", "f4", "recent, with background"),
     ("thermal_rate_cps", "f4", "recent, with background"),
+    ("significance", "f4", "standard deviations of dry ground's Poisson law that counts lack"),
+)
+PROFILE = Schema(
+    "neutron_profile",
+    ("distance_m", "f4", "along the track, to the middle of the cell"),
+    ("x_m", "f4", "map east"),
+    ("y_m", "f4", "map north"),
+    ("epithermal_ratio", "f4", "to dry ground, of the window of track about the cell"),
+    ("epithermal_ratio_sigma", "f4", "1 sigma"),
+    ("thermal_ratio", "f4", "as the epithermal; NaN when the tube counts its background only"),
+    ("thermal_ratio_sigma", "f4", "1 sigma"),
+    ("apparent_water_wt_percent", "f4", "of homogeneous soil with this epithermal ratio"),
+    ("standard_error_wt_percent", "f4", "1 sigma"),
+    ("upper_limit_wt_percent", "f4", "95 %"),
+    ("probability", "f4", "that the cell's apparent water is above 0.1 wt%"),
 )
 DEPOSIT = Schema(
     "deposit",
-    ("detected", "u1", "1 when the deviance is above its threshold"),
+    ("detected", "u1", "1 when deviance and probability are above their thresholds"),
     ("deviance", "f4", "twice the log-likelihood ratio of the best disc to none"),
     ("x_m", "f4", "centre, map east"),
     ("y_m", "f4", "centre, map north"),
@@ -39,9 +62,13 @@ DEPOSIT = Schema(
     ("dry_rate_cps", "f4", "epithermal, of dry ground, without background"),
     ("dry_rate_sigma_cps", "f4", "1 sigma"),
     ("reduced_chi_square", "f4", "misfit of the best disc, about 1"),
+    ("probability", "f4", "that the apparent water is above 0.1 wt%"),
 )
 POSSIBILITIES = Schema(
     "possibilities",
     ("content_wt_percent", "f4", "water-equivalent hydrogen of the wet soil"),
     ("cover_g_cm2", "f4", "dry soil above it"),
+    ("layer_g_cm2", "f4", "mass of the wet soil; 300 where it goes deeper than neutrons tell"),
+    ("credibility", "f4", "of the least set that holds this row: up to 0.68 is the 68 % set"),
+    ("deposit", "u1", "row of the deposit in the record of all"),
 )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lupex_nodes.models.neutron import disc_fraction, epithermal_ratio, thermal_ratio
+from lupex_nodes.models.neutron_record import RAW_DTYPE as COUNTS
 from lupex_nodes.models.neutron_retrieval import product
 from lupex_nodes.recording import message_types as types
 from lupex_nodes.recording.bag_writer import BagWriter
@@ -31,18 +32,6 @@ TRUTH = {
     "k_e": 0.43,
     "lambda_e_g_cm2": 46.0,
 }
-COUNTS = np.dtype(
-    [
-        ("time_s", "f8"),
-        ("x_m", "f4"),
-        ("y_m", "f4"),
-        ("epithermal_counts", "u4"),
-        ("thermal_counts", "u4"),
-        ("live_time_s", "f4"),
-        ("tube_temperature_k", "f4"),
-        ("segment", "u1"),
-    ]
-)
 
 
 def header(time_ns: int, frame: str = "") -> Any:

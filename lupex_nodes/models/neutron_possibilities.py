@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What soils the two neutron ratios of a place allow."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+
+from lupex_nodes.models.neutron import (
+    Array,
+    NeutronPrior,
+    epithermal_ratio,
+    thermal_ratio,
+    wet_over_dry_ratio,
+    wet_over_dry_thermal_ratio,
+)
+
+THIN_SHARE = 0.1
+"""Prior probability of a thin wet layer on dry soil (assumed)."""
+DEEP_G_CM2 = 300.0
+"""Stands for wet soil that goes deeper than neutrons tell."""
+_STEPS = ndtri((np.arange(5) + 0.5) / 5)
+
+
+def possibilities(
+    epithermal: tuple[float, float],
+    thermal: tuple[float, float],
+    prior: NeutronPrior,
+    probability: float = 0.95,
+) -> Array:
+    """Highest-density set of soils, shape (n, 4), densest first.
+
+    Columns are content (wt%), cover (g/cm2), mass of the wet soil (g/cm2, `DEEP_G_CM2` when it
+    goes on) and the probability of the least set that holds the row: rows up to 0.68 are the 68 %
+    set. From (ratio, sigma) of the two channels; a thermal ratio of NaN counts for nothing.
+
+    Wet soil under a dry cover has a content log-uniform over 0.1 to 20 wt% and a cover uniform
+    over 0 to 150 g/cm2; a thin wet layer on dry soil the same content and a mass uniform up to
+    90 g/cm2. k_e, lambda_e and the thermal amplitude are as in the prior. One epithermal ratio
+    fits a shallow poor and a deep rich layer, and the thermal ratio need not decide between them,
+    so the set may have branches.
+    """
+    content = np.geomspace(0.1, 20.0, 100)[:, None]
+    cover = np.linspace(0.0, 150.0, 101)[None, :]
+    layer = np.linspace(1.0, 90.0, 60)[None, :]
+    under, thin = np.zeros((100, 101)), np.zeros((100, 60))
+    for k_e in prior.k_e * (1.0 + prior.k_e_sigma * _STEPS):
+        for lambda_e in prior.lambda_e_g_cm2 * (1.0 + prior.lambda_e_sigma * _STEPS):
+            under += _likelihood(epithermal_ratio(content, cover, k_e, lambda_e), epithermal)
+        thin += _STEPS.size * _likelihood(wet_over_dry_ratio(content, layer, k_e), epithermal)
+    if np.isfinite(thermal[0]):
+        amplitude = prior.thermal_amplitude
+        under *= _thermal(thermal_ratio(content, cover, amplitude), thermal, prior)
+        thin *= _thermal(wet_over_dry_thermal_ratio(content, layer, amplitude), thermal, prior)
+
+    soils = np.concatenate([
+        _soils(content, cover, np.full_like(cover, DEEP_G_CM2)),
+        _soils(content, np.zeros_like(layer), layer),
+    ])  # fmt: skip
+    density = np.concatenate([(1.0 - THIN_SHARE) * under.ravel(), THIN_SHARE * thin.ravel()])
+    mass = density / np.repeat([under.size, thin.size], [under.size, thin.size])
+    order = np.argsort(-density, kind="stable")
+    summed = np.cumsum(mass[order])
+    if not summed[-1] > 0.0:
+        return np.empty((0, 4))
+    inside = int(np.searchsorted(summed, probability * summed[-1])) + 1
+    return np.column_stack([soils[order[:inside]], summed[:inside] / summed[-1]])
+
+
+def _likelihood(ratio: Array, seen: tuple[float, float]) -> Array:
+    return np.exp(-0.5 * ((ratio - seen[0]) / seen[1]) ** 2)
+
+
+def _thermal(ratio: Array, seen: tuple[float, float], prior: NeutronPrior) -> Array:
+    sigma = np.hypot(seen[1], prior.thermal_amplitude_sigma * (ratio - 1.0))
+    return np.exp(-0.5 * ((ratio - seen[0]) / sigma) ** 2) / sigma
+
+
+def _soils(content: Array, cover: Array, layer: Array) -> Array:
+    columns = np.broadcast_arrays(content, cover, layer)
+    return np.column_stack([column.ravel() for column in columns])
