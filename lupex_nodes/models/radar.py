@@ -21,6 +21,8 @@ from functools import cached_property
 import numpy as np
 
 LIGHT_M_NS = 0.299792458
+#: Rocks farther off than this are below the beam's -30 dB and not looked at.
+_REACH_M = 2.0
 Array = np.ndarray
 
 
@@ -228,14 +230,15 @@ class Rocks:
 
         The antenna's beam is a cosine of the angle in air, both ways (assumed).
         """
-        if not self.x_m.size:
-            return np.zeros((len(x_m), sounder.steps), complex)
         away = np.hypot(np.subtract.outer(x_m, self.x_m), np.subtract.outer(y_m, self.y_m))
-        height = sounder.height_m
-        air, ground = refracted_path(away, height, self.depth_m, self.index)
+        near = (away < _REACH_M).any(axis=0)
+        if not near.any():
+            return np.zeros((len(x_m), sounder.steps), complex)
+        height, index = sounder.height_m, self.index[near]
+        air, ground = refracted_path(away[:, near], height, self.depth_m[near], index)
         # it is the near side that reflects
-        delay = 2.0 / LIGHT_M_NS * (air + self.index * (ground - self.radius_m))
-        beam = (height / air) ** 2
-        amplitude = beam / (air + ground / self.index) ** 2
-        tones = sounder.tones(delay, 2.0 * self.loss_np_per_ghz_m * ground)
-        return np.einsum("pr,rf,prf->pf", amplitude, self.scattering_m, tones, optimize=True)
+        delay = 2.0 / LIGHT_M_NS * (air + index * (ground - self.radius_m[near]))
+        amplitude = (height / air) ** 2 / (air + ground / index) ** 2
+        tones = sounder.tones(delay, 2.0 * self.loss_np_per_ghz_m[near] * ground)
+        tones *= amplitude[:, :, None]
+        return np.einsum("rf,prf->pf", self.scattering_m[near], tones)

@@ -356,7 +356,7 @@ def _profile_rows(made: RadarSection) -> np.ndarray:
     rows = np.zeros(level.shape, PROFILE.dtype)
     depth = made.depth_m[::2]
     rows["x"], rows["y"] = made.x_m[::2, None], made.y_m[::2, None]
-    rows["z"] = made.z_m[::2, None] - depth
+    rows["z"], rows["depth_m"] = made.z_m[::2, None] - depth, depth
     rows["two_way_time_ns"] = made.two_way_time_ns[::2]
     rows["amplitude_db"] = 20.0 * np.log10(np.maximum(level, 1e-6))
     return rows.ravel()

@@ -28,7 +28,8 @@ PROFILE = Schema(
     "radar_profile",
     ("x", "f4", "map east (m)"),
     ("y", "f4", "map north (m)"),
-    ("z", "f4", "map up (m), by the permittivity of the prior"),
+    ("z", "f4", "map up (m)"),
+    ("depth_m", "f4", "below the surface, by the permittivity of the prior"),
     ("two_way_time_ns", "f4", "from the surface"),
     ("amplitude_db", "f4", "migrated, of a plane's coefficient of reflection"),
 )
