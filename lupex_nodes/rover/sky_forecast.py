@@ -97,6 +97,19 @@ class SkyForecast:
             _first_change_s(times_s, earth_above) if up_now else 0.0,
         )
 
+    def shares(self, x_m: float, y_m: float, now: int) -> tuple[float, float]:
+        """Return in which parts of the next 16 days Sun and Earth are in sight at a place."""
+        self._sample(now)
+        around = self._horizon_at(x_m, y_m)
+        since_s = (now - self._first) / SECOND
+        times_s = self._sun.times_s
+        later = (times_s >= since_s) & (times_s <= since_s + SPAN_S)
+        seen = [
+            float(np.mean(body.elevation_deg[later] > around.at_many(body.azimuth_deg[later])))
+            for body in (self._sun, self._earth)
+        ]
+        return seen[0], seen[1]
+
     def dark(self, x_m: np.ndarray, y_m: np.ndarray, at: np.ndarray) -> np.ndarray:
         """Return where less than half the Sun's disc will be in sight, of the shape of x_m."""
         self._sample(int(at.min()))

@@ -103,3 +103,15 @@ def test_time_may_go_on_for_months():
         expected = float(ephemeris.sun(now, *PLACE).elevation_deg)
         assert sky.at(0.0, 0.0, now).sun_elevation_deg == pytest.approx(expected, abs=1e-3)
         assert math.isfinite(sky.at(0.0, 0.0, now).lit_for_s)
+
+
+def test_shares_of_the_next_days_are_those_of_minute_by_minute_geometry():
+    start, sky = utc(2028, 10, 4), SkyForecast(RIDGE, *PLACE, 2.0)
+    around = horizon(RIDGE, 0.0, 0.0, 2.0, 1440)
+    times = start + 60 * SECOND * np.arange(round(SPAN_S / 60.0))
+    for found, body in zip(
+        sky.shares(0.0, 0.0, start), (ephemeris.sun, ephemeris.earth), strict=True
+    ):
+        seen = body(times, *PLACE)
+        share = np.mean(seen.elevation_deg > around.at_many(seen.azimuth_deg))
+        assert 0.1 < share < 0.9 and found == pytest.approx(share, abs=0.01)
