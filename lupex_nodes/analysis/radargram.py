@@ -46,7 +46,7 @@ def radargram(tables: Tables) -> str | None:
             extent=(0.0, float(way_m[-1]), float(depth_m[-1]), float(depth_m[0])),
             vmin=_LEVELS_DB[0], vmax=_LEVELS_DB[1], interpolation="nearest",
         )  # fmt: skip
-        bar = figure.colorbar(image, ax=axes, pad=0.09)
+        bar = figure.colorbar(image, ax=axes, pad=0.02)
         bar.set_label("Reflection (dB), as of a level plane")
         bar.outline.set_visible(False)
         if picks is not None:
