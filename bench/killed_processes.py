@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -236,7 +237,11 @@ def processes_below(flight: int) -> dict[str, int]:
 
 
 def shared_memory_of(pids: list[int]) -> set[str]:
-    """Return the names of Fast DDS's shared memory that processes have open."""
+    """Return the names of Fast DDS's shared memory that processes have open.
+
+    Ports from 7000 on are left out: they belong to the machine, and whatever process starts next,
+    in whatever domain, takes those of the dead.
+    """
     found = set()
     for pid in pids:
         try:
@@ -246,7 +251,11 @@ def shared_memory_of(pids: list[int]) -> set[str]:
         # the last word is the path, or "(deleted)"
         paths = {Path(line.rsplit(maxsplit=1)[-1]) for line in lines}
         found |= {path.name for path in paths if path.parent == SHARED_MEMORY}
-    return {name for name in found if "fastrtps" in name}
+    return {
+        name
+        for name in found
+        if "fastrtps" in name and not re.search(r"port7[0-3]\d\d(_|$)", name)
+    }
 
 
 def main() -> None:
