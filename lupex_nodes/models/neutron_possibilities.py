@@ -15,7 +15,7 @@ from lupex_nodes.models.neutron import (
     wet_over_dry_thermal_ratio,
 )
 
-THIN_SHARE = 0.1
+THIN_SHARE = 0.25
 """Prior probability of a thin wet layer on dry soil (assumed)."""
 DEEP_G_CM2 = 300.0
 """Stands for wet soil that goes deeper than neutrons tell."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from lupex_nodes.models.neutron import Array, apparent_water
@@ -31,6 +31,7 @@ WET_CHANGE_PER_M = 0.025
 """How often wet ground turns into other wet ground (assumed prior)."""
 BRIGHT_SHARE = 0.02
 """Share of dry-looking ground that is brighter than dry, as thin wet layers are (assumed)."""
+DETECTION_SIGMA = 4.4
 _LEVELS = 13
 _STRIDE_S = 5.0
 
@@ -55,8 +56,20 @@ def running_water(
         return float("nan"), float("nan"), float("nan")
     ratio, sigma = _ratio(counts, live_s, dry_rate_cps, dry_rate_sigma_cps, parameters)
     water, error = _water(ratio, sigma, parameters)
-    expected = (dry_rate_cps + prior.background_cps) * live_s
-    return float(water), float(error), float((expected - counts) / np.sqrt(expected))
+    lacking = significance(counts, live_s, dry_rate_cps, prior.background_cps)
+    return float(water), float(error), float(lacking)
+
+
+def significance(
+    counts: ArrayLike, live_s: ArrayLike, dry_rate_cps: ArrayLike, background_cps: float
+) -> Array:
+    """Standard deviations of dry ground's Poisson law that counts in some time lack.
+
+    Beyond `DETECTION_SIGMA` in 58 s, which at 0.1 m/s are 5.8 m, the ground is wet: dry ground
+    does so less than once in 100 km, and soil of 0.5 wt% in 95 % of cases within 6 m.
+    """
+    expected = (np.asarray(dry_rate_cps, float) + background_cps) * live_s
+    return (expected - counts) / np.sqrt(expected)
 
 
 class Profile(NamedTuple):

@@ -108,7 +108,7 @@ class NeutronSpectrometer(Unit):
         overflow_limit_cps: float = parameter(
             2.0, "counts are flagged when so many are beyond all channels", "1/s", ge=0.0
         )
-        water_rows: int = parameter(60, "seconds that the running water averages", ge=10, le=3600)
+        water_rows: int = parameter(58, "seconds that the running water averages", ge=10, le=3600)
         water_period_s: float = parameter(10.0, "of the running water", "s", ge=1.0, le=600.0)
         profile_period_s: float = parameter(
             600.0, "of the profile while surveying", "s", ge=60.0, le=86400.0
