@@ -21,6 +21,9 @@ from scipy.special import ndtr
 from lupex_nodes.models.neutron import DETECTOR_HEIGHT_M, K_E, Array, apparent_water, disc_fraction
 
 _SUPPRESSION = (-0.2, 0.95)
+#: Tiles are solved alone, with what was measured within a margin of twice the correlation length.
+_TILE_M = 40.0
+_MARGIN_M = 12.0
 
 
 @dataclass(frozen=True)
@@ -50,25 +53,46 @@ class Cells(NamedTuple):
     water_sigma_wt_percent: Array
 
 
-def water_map(x_m: Array, y_m: Array, ratio: Array, sigma: Array, prior: MapPrior) -> Cells:
-    """Return the map that epithermal ratios (n,) with errors (n,) at places (n,) give.
+def water_map(points_m: Array, ratio: Array, sigma: Array, prior: MapPrior) -> Cells:
+    """Return the map that epithermal ratios (n,) with errors (n,) give.
 
-    Errors must be independent: of windows that overlap, take each count once.
+    Each is the mean over some places of the track, shape (n, k, 2). Errors must be independent: of
+    windows that overlap, take each count once.
     """
-    points = np.column_stack([x_m, y_m])
+    middle = points_m.mean(axis=1)
+    tile = np.floor(middle / _TILE_M).astype(np.int64)
+    first, last = tile.min(axis=0) - 1, tile.max(axis=0) + 1
+    parts = []
+    for corner in np.stack(np.meshgrid(*map(np.arange, first, last + 1)), axis=-1).reshape(-1, 2):
+        low, high = corner * _TILE_M, (corner + 1) * _TILE_M
+        near = np.all((middle > low - _MARGIN_M) & (middle < high + _MARGIN_M), axis=1)
+        if near.any():
+            cells, mean, spread = _posterior(points_m[near], ratio[near], sigma[near], prior)
+            own = np.all((cells >= low) & (cells < high), axis=1)
+            parts.append(np.column_stack([cells, mean, spread])[own])
+    x, y, mean, spread = np.concatenate(parts).T
+    within = np.clip(mean, *_SUPPRESSION)
+    water = apparent_water(1.0 - within, prior.k_e)
+    slope = 1.0 / (prior.k_e * (1.0 - within) ** 2)
+    error = np.hypot(slope * spread, prior.k_e_sigma * water)
+    return Cells(x, y, mean, spread, water, error)
+
+
+def _posterior(
+    points_m: Array, ratio: Array, sigma: Array, prior: MapPrior
+) -> tuple[Array, Array, Array]:
+    """Return cells (m, 2) with the mean and standard deviation of their suppression (m,)."""
+    count, places, _ = points_m.shape
+    points = points_m.reshape(-1, 2)
     cells = _cells_near(points, prior)
-    kernel = _footprint(points, cells, prior)
+    kernel = _footprint(points, cells, prior).reshape(count, places, -1).mean(axis=1)
     near = np.exp(-cdist(cells, cells) / prior.correlation_m) * prior.suppression_sigma**2
     shared = near @ kernel.T
     factor = cho_factor(kernel @ shared + np.diag(np.asarray(sigma, float) ** 2))
     mean = shared @ cho_solve(factor, 1.0 - np.asarray(ratio, float))
     explained = np.einsum("ij,ji->i", shared, cho_solve(factor, shared.T))
     spread = np.sqrt(np.maximum(prior.suppression_sigma**2 - explained, 0.0))
-    within = np.clip(mean, *_SUPPRESSION)
-    water = apparent_water(1.0 - within, prior.k_e)
-    slope = 1.0 / (prior.k_e * (1.0 - within) ** 2)
-    error = np.hypot(slope * spread, prior.k_e_sigma * water)
-    return Cells(cells[:, 0], cells[:, 1], mean, spread, water, error)
+    return cells, mean, spread
 
 
 def kernel_length_m(detector_height_m: float = DETECTOR_HEIGHT_M) -> float:
@@ -103,14 +127,14 @@ def _cells_near(points: Array, prior: MapPrior) -> Array:
 def _footprint(points: Array, cells: Array, prior: MapPrior) -> Array:
     """Return which share of the response at each point is from each cell, shape (n, m).
 
-    A cell counts as the disc of its area; what is from beyond the cells is as the prior's mean.
+    A cell counts as the disc of its area; ground beyond the cells counts as alike to them.
     """
     radius = prior.cell_m / np.sqrt(np.pi)
     distance = cdist(points, cells)
     steps = np.linspace(0.0, distance.max() + 1.0, 400)
     table = disc_fraction(steps, radius, prior.detector_height_m)
     share = np.interp(distance, steps, table)
-    return share / np.maximum(share.sum(axis=1, keepdims=True), 1.0)
+    return share / share.sum(axis=1, keepdims=True)
 
 
 # --- Drill sites -------------------------------------------------------------------------------

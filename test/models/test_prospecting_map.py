@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
+from lupex_nodes.models import prospecting_map
 from lupex_nodes.models.neutron import disc_fraction, epithermal_ratio, response_within
 from lupex_nodes.models.prospecting_map import (
     Cells,
@@ -19,8 +20,14 @@ PRIOR = MapPrior()
 LINE = np.arange(0.5, 60.0, 1.0)
 
 
+def along(y_m, ratio, sigma, x_m=LINE):
+    """The map of ratios that are each of one place."""
+    points = np.column_stack([x_m, np.broadcast_to(y_m, x_m.shape)])[:, None, :]
+    return water_map(points, np.broadcast_to(ratio, x_m.shape), np.full(x_m.size, sigma), PRIOR)
+
+
 def test_dry_ground_is_dry_and_far_cells_keep_the_prior():
-    cells = water_map(LINE, 0.5 + 0.0 * LINE, np.ones(LINE.size), np.full(LINE.size, 0.02), PRIOR)
+    cells = along(0.5, 1.0, 0.02)
     assert np.abs(cells.water_wt_percent).max() < 1e-9
     on = (np.abs(cells.y_m - 0.5) < 0.1) & (np.abs(cells.x_m - 30.0) < 25.0)
     off = np.abs(cells.y_m - 0.5) > 3.9
@@ -30,10 +37,9 @@ def test_dry_ground_is_dry_and_far_cells_keep_the_prior():
 
 def test_a_wide_deposit_is_seen_with_its_water():
     """Ground that is all alike far about: the map must give the water that makes its ratio."""
-    ratio = np.full(LINE.size, float(epithermal_ratio(1.0)))
-    cells = water_map(LINE, 0.5 + 0.0 * LINE, ratio, np.full(LINE.size, 0.002), PRIOR)
+    cells = along(0.5, float(epithermal_ratio(1.0)), 0.002)
     middle = (np.abs(cells.y_m - 0.5) < 0.1) & (np.abs(cells.x_m - 30.0) < 15.0)
-    assert cells.water_wt_percent[middle] == pytest.approx(1.0, abs=0.1)
+    assert cells.water_wt_percent[middle] == pytest.approx(1.0, abs=0.03)
     z = (cells.water_wt_percent[middle] - 1.0) / cells.water_sigma_wt_percent[middle]
     assert np.abs(z).max() < 1.0
 
@@ -47,7 +53,7 @@ def test_errors_hold_for_discs_that_the_prior_does_not_know():
         x, y = rng.uniform(20.0, 40.0), rng.uniform(-6.0, 6.0)
         seen = depth * disc_fraction(np.hypot(LINE - x, y), radius)
         ratio = 1.0 - seen + 0.02 * rng.standard_normal(LINE.size)
-        cells = water_map(LINE, 0.0 * LINE, ratio, np.full(LINE.size, 0.02), PRIOR)
+        cells = along(0.0, ratio, 0.02)
         cell = np.argmin(np.hypot(cells.x_m - 30.0, cells.y_m))
         inside = np.hypot(cells.x_m[cell] - x, cells.y_m[cell] - y) < radius
         z.append((cells.suppression[cell] - depth * inside) / cells.suppression_sigma[cell])
@@ -61,16 +67,38 @@ def test_errors_hold_for_discs_that_the_prior_does_not_know():
 
 
 def test_two_lines_know_more_than_one():
-    x, y = np.concatenate([LINE, LINE]), np.repeat([0.5, 4.5], LINE.size)
-    ratio, sigma = np.ones(x.size), np.full(x.size, 0.02)
-    one = water_map(LINE, 0.0 * LINE + 0.5, ratio[: LINE.size], sigma[: LINE.size], PRIOR)
-    two = water_map(x, y, ratio, sigma, PRIOR)
+    one = along(0.5, 1.0, 0.02)
+    two = along(np.repeat([0.5, 4.5], LINE.size), 1.0, 0.02, np.concatenate([LINE, LINE]))
     at = (30.5, 2.5)
     widths = [
         each.suppression_sigma[np.argmin(np.hypot(each.x_m - at[0], each.y_m - at[1]))]
         for each in (one, two)
     ]
     assert widths[1] < 0.9 * widths[0]
+
+
+def test_tiles_meet_without_a_seam(monkeypatch):
+    rng = np.random.default_rng(4)
+    ratio = 1.0 + 0.05 * rng.standard_normal(LINE.size)
+    tiled = along(0.5, ratio, 0.02)
+    monkeypatch.setattr(prospecting_map, "_TILE_M", 1000.0)
+    whole = along(0.5, ratio, 0.02)
+    order = np.lexsort((tiled.x_m, tiled.y_m)), np.lexsort((whole.x_m, whole.y_m))
+    for one, other in zip(tiled[:2], whole[:2], strict=True):
+        assert np.array_equal(one[order[0]], other[order[1]])
+    gap = np.abs(tiled.suppression[order[0]] - whole.suppression[order[1]])
+    assert gap.max() < 0.1 * tiled.suppression_sigma.min()
+
+
+def test_a_mean_over_the_track_tells_its_cells_apart_less_well():
+    """Windows of three places, each count once, know as much of the sum and less of each."""
+    points = np.column_stack([LINE, 0.0 * LINE])
+    one = water_map(points[:, None], np.ones(60), np.full(60, 0.03 * 3.0**0.5), PRIOR)
+    windows = points.reshape(20, 3, 2)
+    three = water_map(windows, np.ones(20), np.full(20, 0.03), PRIOR)
+    on = (np.abs(one.y_m) < 0.6) & (np.abs(one.x_m - 30.0) < 20.0)
+    wider = three.suppression_sigma[on] / one.suppression_sigma[on]
+    assert np.all(wider > 1.0) and wider.mean() < 1.3
 
 
 def test_the_kernels_length_is_that_of_its_footprint():
