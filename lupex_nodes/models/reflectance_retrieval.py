@@ -32,6 +32,7 @@ from lupex_nodes.models.infrared_spectrometer import (
     lamp_spectrum_per_um,
     solar_irradiance_w_m2_um,
 )
+from lupex_nodes.models.lamp_heating import frost_loss_kg_m2, surface_warming_k
 from lupex_nodes.models.reflectance import (
     SoilPrior,
     cross_section_ratio,
@@ -46,11 +47,14 @@ from lupex_nodes.models.reflectance import (
 Array = NDArray[np.float64]
 
 WHITE_DARK, WHITE, TARGET_DARK, TARGET = 0, 1, 2, 3
-LAMP, SUN = 0, 1
+LAMPLIGHT, SUNLIGHT = 0, 1
+#: Part of a lamp's light that dark soil keeps as heat.
+ABSORBED = 0.85
 #: Columns of the raw record that the product reads.
 COLUMNS = (
     "measurement", "segment", "light", "wavelength_um", "counts_dn", "frames", "exposure_s",
     "saturated", "lamp_monitor", "range_m", "cos_incidence", "cos_emission",
+    "mirror_error_deg",
 )  # fmt: skip
 
 #: Bands of ice (um): where the depth is averaged, for 1.03, 1.25, 1.50 and 1.65 um.
@@ -58,6 +62,8 @@ BAND_WINDOWS_UM = ((1.01, 1.05), (1.23, 1.30), (1.475, 1.535), (1.645, 1.665))
 _CLEAR_UM = ((0.70, 0.98), (1.07, 1.13))
 _SHOULDERS_UM = ((1.61, 1.63), (1.69, 1.73))
 _SHAPE_ERROR = 0.02
+_KNOWN_SIGMA_K = 35.0
+_MIRROR_LIMIT_DEG = 2.0
 _STANDARD = (float(np.cos(np.radians(30.0))), 1.0)
 _DRAWS = 400
 _CONTENTS_WT_PERCENT = np.geomspace(0.1, 60.0, 250)
@@ -125,13 +131,16 @@ class SurfaceIce:
     temperature_known: bool
     reduced_chi_square: float
     """Misfit of the best node, about 1."""
+    lamp_warming_k: float
+    frost_loss_kg_m2: float
+    """By the lamp during the look, were all the surface ice of that temperature; 0 in sunlight."""
 
 
 def product(raw: NDArray[np.void], parameters: RetrievalParameters | None = None) -> SurfaceIce:
     """Make the product of the last target in a record (rows with `COLUMNS`, shape (n,)).
 
-    Raises ValueError when there is no target, no white reference before it, or too few bands with
-    signal that are not saturated.
+    Raises ValueError when there is no target, no white reference before it, the mirror stood
+    elsewhere, or too few bands have signal and are not saturated.
     """
     parameters = parameters or RetrievalParameters()
     spectrum = calibrated(raw, parameters)
@@ -157,8 +166,25 @@ def product(raw: NDArray[np.void], parameters: RetrievalParameters | None = None
         bool(detected),
         *found.content,
         *found.temperature,
-        temperature_known=bool(detected and found.temperature[1] < 35.0),
-        reduced_chi_square=found.reduced_chi_square,
+        bool(detected and found.temperature[1] < _KNOWN_SIGMA_K),
+        found.reduced_chi_square,
+        *_lamp_effect(raw, found.temperature[0], parameters),
+    )
+
+
+def _lamp_effect(
+    raw: NDArray[np.void], temperature_k: float, parameters: RetrievalParameters
+) -> tuple[float, float]:
+    """Return the warming (K) and the loss of ice (kg/m2) of the last target."""
+    row = raw[raw["segment"] == TARGET][-1]
+    if int(row["light"]) == SUNLIGHT:
+        return 0.0, 0.0
+    irradiance = parameters.instrument.lamp_flux_w_sr / float(row["range_m"]) ** 2
+    flux_w_m2 = ABSORBED * irradiance * float(row["lamp_monitor"] * row["cos_incidence"])
+    duration_s = float(row["frames"] * row["exposure_s"])
+    return (
+        float(surface_warming_k(flux_w_m2, duration_s, temperature_k)),
+        frost_loss_kg_m2(flux_w_m2, duration_s, temperature_k),
     )
 
 
@@ -177,9 +203,12 @@ def calibrated(raw: NDArray[np.void], parameters: RetrievalParameters) -> Spectr
     white = _last(before, WHITE)
     if white is None:
         raise ValueError("the record has no white reference before the target; calibrate first.")
+    for rows, name in ((target, "target"), (white, "white reference")):
+        if float(np.abs(rows["mirror_error_deg"]).max()) > _MIRROR_LIMIT_DEG:
+            raise ValueError(f"the mirror did not stand at the {name}.")
     seen, seen_variance = _rate(raw, target, TARGET_DARK, parameters)
     reference, reference_variance = _rate(raw, white, WHITE_DARK, parameters)
-    sun = int(target["light"][0]) == SUN
+    sun = int(target["light"][0]) == SUNLIGHT
     range_m, cos_incidence = float(target["range_m"][0]), float(target["cos_incidence"][0])
     # of a Lambert surface of reflectance 1 lit alike, over the white reference
     scale = parameters.white_reflectance * np.ones(seen.size) / cos_incidence
@@ -279,9 +308,9 @@ def _minerals(
     apart = (wavelength[:, None] - wavelength) / prior.residual_scale_um
     wiggles = prior.residual_sigma**2 * np.exp(-0.5 * apart * apart)
     mineral = np.cov(seen.T) + wiggles
-    level = parameters.sun_level_sigma if light == SUN else parameters.lamp_level_sigma
+    level = parameters.sun_level_sigma if light == SUNLIGHT else parameters.lamp_level_sigma
     covariance = mineral + level**2
-    if light == SUN:
+    if light == SUNLIGHT:
         kelvin = parameters.instrument.lamp_temperature_k + parameters.lamp_temperature_sigma_k
         hotter, nominal = (
             lamp_spectrum_per_um(wavelength, t)

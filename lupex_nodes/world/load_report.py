@@ -14,7 +14,7 @@ _REPEAT = 60 * SECOND
 
 
 class LoadReport:
-    """Publishes a unit's electric power, all of it as heat, on its ``~/load``.
+    """Publishes a unit's electric power on its ``~/load``, all of it as heat unless told.
 
     A change of less than 1 % waits for the next repetition, every 60 s.
     """
@@ -24,12 +24,12 @@ class LoadReport:
         self._power_w = -1.0
         self._time = 0
 
-    def report(self, now: int, power_w: float) -> None:
-        """Publish if there is something new to say."""
+    def report(self, now: int, power_w: float, heat_w: float | None = None) -> None:
+        """Publish if there is something new to say; `heat_w` where some power leaves the place."""
         changed = abs(power_w - self._power_w) > 0.01 * abs(self._power_w)
         if changed or now - self._time >= _REPEAT:
             self._power_w, self._time = power_w, now
-            self._port.publish_rows(now, [(power_w, power_w, 0.0)])
+            self._port.publish_rows(now, [(power_w, power_w if heat_w is None else heat_w, 0.0)])
 
 
 def loads_behind(on: Mapping[str, bool], *ports: InPort) -> dict[str, Any]:

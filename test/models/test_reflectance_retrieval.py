@@ -22,8 +22,8 @@ from lupex_nodes.models.reflectance import (
 )
 from lupex_nodes.models.reflectance_retrieval import (
     BAND_WINDOWS_UM,
-    LAMP,
-    SUN,
+    LAMPLIGHT,
+    SUNLIGHT,
     TARGET,
     TARGET_DARK,
     WHITE,
@@ -36,7 +36,8 @@ from lupex_nodes.models.reflectance_retrieval import (
 RAW = np.dtype(
     [("measurement", "u4"), ("segment", "u1"), ("light", "u1"), ("wavelength_um", "f4"),
      ("counts_dn", "u4"), ("frames", "u2"), ("exposure_s", "f4"), ("saturated", "u1"),
-     ("lamp_monitor", "f4"), ("range_m", "f4"), ("cos_incidence", "f4"), ("cos_emission", "f4")]
+     ("lamp_monitor", "f4"), ("range_m", "f4"), ("cos_incidence", "f4"), ("cos_emission", "f4"),
+     ("mirror_error_deg", "f4")]
 )  # fmt: skip
 INSTRUMENT = InfraredSpectrometer()
 
@@ -70,7 +71,7 @@ def look(
     ice_wt_percent: float,
     *,
     frames: int = 1,
-    light: int = LAMP,
+    light: int = LAMPLIGHT,
     temperature_k: float | None = None,
     instrument: InfraredSpectrometer = INSTRUMENT,
     **changes: float,
@@ -82,11 +83,11 @@ def look(
     # slopes change the level, and no lamp has quite its nominal colour
     level = float(np.exp(0.1 * rng.standard_normal()))
     lamp = replace(instrument, lamp_temperature_k=2900.0 + 50.0 * float(rng.standard_normal()))
-    cosines = (0.05 if light == SUN else 0.4), 0.4
+    cosines = (0.05 if light == SUNLIGHT else 0.4), 0.4
     wavelength, responsivity = instrument.wavelength_um, instrument.responsivity
     reflectance = level * soil_reflectance(wavelength, soil, *cosines, constants)
     white = lamp.lamp_radiance(np.full(wavelength.size, 0.99), 0.5, 1.0) * responsivity
-    if light == SUN:
+    if light == SUNLIGHT:
         target = lamp.sun_radiance(reflectance, 1.0, cosines[0]) * responsivity
     else:
         target = lamp.lamp_radiance(reflectance, 3.0, cosines[0]) * responsivity
@@ -122,7 +123,7 @@ def fifty(light: int) -> list[tuple[SurfaceIce, Look]]:
     return [(product(each.raw), each) for each in looks]
 
 
-@pytest.mark.parametrize("light", [LAMP, SUN])
+@pytest.mark.parametrize("light", [LAMPLIGHT, SUNLIGHT])
 def test_fifty_spectra_cover_their_sets_of_content(light: int) -> None:
     # 99 % binomial intervals for n = 50
     within_68 = within_95 = 0
@@ -135,7 +136,7 @@ def test_fifty_spectra_cover_their_sets_of_content(light: int) -> None:
     assert 43 <= within_95 <= 50
 
 
-@pytest.mark.parametrize("light", [LAMP, SUN])
+@pytest.mark.parametrize("light", [LAMPLIGHT, SUNLIGHT])
 def test_fifty_spectra_cover_their_band_depths(light: int) -> None:
     found = fifty(light)
     depth = np.array([each.band_depth[:3] for each, _ in found])
@@ -156,7 +157,7 @@ def test_a_depth_of_two_percent_is_three_standard_errors_at_a_signal_to_noise_of
 
 
 def test_temperature_is_told_only_when_it_is_known_and_then_with_honest_errors() -> None:
-    told = [(found, seen) for found, seen in fifty(LAMP) if found.temperature_known]
+    told = [(found, seen) for found, seen in fifty(LAMPLIGHT) if found.temperature_known]
     z = np.array(
         [(f.temperature_k - s.soil.temperature_k) / f.temperature_sigma_k for f, s in told]
     )
@@ -250,6 +251,21 @@ def test_a_record_with_something_missing_gives_one_sentence(segment: int, senten
         product(raw[raw["segment"] != segment])
 
 
+def test_a_mirror_that_stands_elsewhere_gives_one_sentence_and_no_product() -> None:
+    raw = look(0, 1.0).raw.copy()
+    raw["mirror_error_deg"][raw["segment"] == TARGET] = 30.0
+    with pytest.raises(ValueError, match="the mirror did not stand at the target"):
+        product(raw)
+
+
+def test_the_lamp_warms_and_costs_frost_only_where_it_shines() -> None:
+    lit, dark = (
+        product(look(3, 10.0, frames=10, light=each).raw) for each in (LAMPLIGHT, SUNLIGHT)
+    )
+    assert 0.1 < lit.lamp_warming_k < 10.0 and lit.frost_loss_kg_m2 > 0.0
+    assert (dark.lamp_warming_k, dark.frost_loss_kg_m2) == (0.0, 0.0)
+
+
 def test_no_light_gives_one_sentence_and_no_product() -> None:
     raw = look(0, 1.0).raw.copy()
     dark, target = raw["segment"] == TARGET_DARK, raw["segment"] == TARGET
@@ -264,7 +280,7 @@ def test_columns_that_are_missing_are_named() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10**6), st.floats(0.0, 60.0), st.sampled_from([LAMP, SUN]))
+@given(st.integers(0, 10**6), st.floats(0.0, 60.0), st.sampled_from([LAMPLIGHT, SUNLIGHT]))
 def test_whatever_the_soil_the_product_is_in_order(seed: int, content: float, light: int) -> None:
     found = product(look(seed, content, light=light).raw)
     assert 0.0 <= found.lower_95_wt_percent <= found.lower_68_wt_percent
