@@ -206,7 +206,9 @@ class Alis(Unit):
         self._lost: tuple[Any, float] = (None, 0.0)
         self._duty_s = self._data_mb = 0.0
         self._started: int | None = None
-        self._quality, self._monitor, self._mirror_error_deg = 0, 0.0, 0.0
+        self._quality, self._mirror_error_deg = 0, 0.0
+        # when the lamp was on last
+        self._monitor = 1.0
         self._said = (0.0, 0.0, 0.0, 0.0)
 
     @command("takes dark frames and the white reference, which a product needs", Calibrate)
@@ -388,10 +390,10 @@ class Alis(Unit):
         lamp_on = done.segment in (WHITE, TARGET) and view.light == LAMPLIGHT
         electrons = self._electrons(self._mirror, view, lamp_on, self._level(view))
         seen = self._lamp.expose(rng, electrons, done.exposure_s, done.frames)
-        self._monitor = (
-            self.degradation.lamp_output_factor * (1.0 + 0.003 * float(rng.standard_normal()))
-            if lamp_on else 0.0
-        )  # fmt: skip
+        monitor = 0.0
+        if lamp_on:
+            drift = 1.0 + 0.003 * float(rng.standard_normal())
+            monitor = self._monitor = self.degradation.lamp_output_factor * drift
         self._mirror_error_deg = abs(_MIRROR_DEG[self._mirror] - _MIRROR_DEG[done.mirror])
         detector_k = self._detector_k() + 0.02 * float(rng.standard_normal())
         rows = np.zeros(self._lamp.band_count, SPECTRA.dtype)
@@ -402,7 +404,7 @@ class Alis(Unit):
         for name, value in (
             ("measurement", view.measurement), ("segment", done.segment),
             ("target", _TARGETS[view.target]), ("light", view.light), ("frames", done.frames),
-            ("exposure_s", done.exposure_s), ("lamp_monitor", self._monitor),
+            ("exposure_s", done.exposure_s), ("lamp_monitor", monitor),
             ("range_m", view.range_m), ("cos_incidence", view.cos_incidence),
             ("cos_emission", view.cos_emission), ("mirror_error_deg", self._mirror_error_deg),
             ("detector_temperature_k", detector_k), ("x_m", here[0]), ("y_m", here[1]),
