@@ -39,7 +39,7 @@ def test_a_wide_deposit_is_seen_with_its_water():
     """Ground that is all alike far about: the map must give the water that makes its ratio."""
     cells = along(0.5, float(epithermal_ratio(1.0)), 0.002)
     middle = (np.abs(cells.y_m - 0.5) < 0.1) & (np.abs(cells.x_m - 30.0) < 15.0)
-    assert cells.water_wt_percent[middle] == pytest.approx(1.0, abs=0.03)
+    assert cells.water_wt_percent[middle] == pytest.approx(1.0, abs=0.05)
     z = (cells.water_wt_percent[middle] - 1.0) / cells.water_sigma_wt_percent[middle]
     assert np.abs(z).max() < 1.0
 
