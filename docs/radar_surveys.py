@@ -16,7 +16,16 @@ import scores
 from scipy.stats import ks_2samp
 
 from lupex_nodes.models.buried_rocks import BuriedRocks
-from lupex_nodes.models.radar import Rocks, Soil, Sounder, layer_echoes, reflection, surface_echo
+from lupex_nodes.models.radar import (
+    LIGHT_M_NS,
+    Rocks,
+    Soil,
+    Sounder,
+    layer_echoes,
+    reflection,
+    surface_echo,
+)
+from lupex_nodes.models.radar_causes import ice_range, reflection_of
 from lupex_nodes.models.radar_image import RadarRetrieval
 from lupex_nodes.models.radar_processing import (
     SAMPLE_DTYPE,
@@ -33,6 +42,7 @@ from lupex_nodes.models.radar_receiver import (
     received,
 )
 from lupex_nodes.models.regolith import (
+    ICE_DENSITY_KG_M3,
     density_carrier_kg_m3,
     icy_permittivity,
     loss_tangent,
@@ -104,7 +114,7 @@ def survey(
 
 @dataclass(frozen=True)
 class Interface:
-    """The layer that most cells of a section share; m, dB."""
+    """One pick of the layer that sends back most: errors are those of a pick. m, dB."""
 
     depth_m: float
     depth_sigma_m: float
@@ -113,19 +123,19 @@ class Interface:
 
 
 def strongest(made: RadarSection) -> Interface | None:
-    """Return the layer with most reflected power over all cells, None without any."""
+    """Return the middle pick of the layer with most power over all cells, None without any."""
     layer = (made.pick_quality & int(Quality.ISOLATED)) == 0
     if not layer.any():
         return None
     depth, power = made.pick_depth_m[layer], 10.0 ** (0.1 * made.pick_reflection_db[layer])
     near = np.abs(np.subtract.outer(depth, depth)) < 0.04
-    mine = near[int((near @ power).argmax())]
-    return Interface(
-        float(np.median(depth[mine])),
-        float(np.median(made.pick_depth_sigma_m[layer][mine])),
-        float(np.median(made.pick_reflection_db[layer][mine])),
-        float(np.median(made.pick_reflection_sigma_db[layer][mine])),
-    )
+    mine = np.flatnonzero(near[int((near @ power).argmax())])
+    away = np.abs(made.pick_x_m[layer][mine] - made.x_m.mean())
+    pick = np.flatnonzero(layer)[mine[int(away.argmin())]]
+    return Interface(*(float(values[pick]) for values in (
+        made.pick_depth_m, made.pick_depth_sigma_m,
+        made.pick_reflection_db, made.pick_reflection_sigma_db,
+    )))  # fmt: skip
 
 
 def drawn_ground(seed: int) -> Ground:
@@ -204,6 +214,39 @@ def false_layers(seeds: range) -> int:
     return count
 
 
+@dataclass(frozen=True)
+class Bounded:
+    """How often the 95 % range of ice held the truth, of how many, and its median width (wt%)."""
+
+    held: int
+    number: int
+    width_wt_percent: float
+
+
+def bounded(seeds: range, step_sigma_kg_m3: float) -> Bounded:
+    """Bound the ice behind a reflection: ice and step of density drawn from their priors.
+
+    With a step known to be none it is the control in which nothing else reflects. What the radar
+    does not see bounds nothing and is left out.
+    """
+    held, widths, boundary_m = 0, [], 0.8
+    density = float(density_carrier_kg_m3(boundary_m))
+    for seed in seeds:
+        rng = np.random.default_rng([seed, 2])
+        step = step_sigma_kg_m3 * float(np.clip(rng.standard_normal(), -3.0, 3.0))
+        content = rng.uniform(0.0, 12.0)
+        volume = (density + step) * content / (100.0 - content) / ICE_DENSITY_KG_M3
+        traces, samples, _ = survey(seed, Ground(boundary_m, step, volume))
+        found = strongest(product(traces, samples))
+        if found is None:
+            continue
+        told = found.reflection_db, found.reflection_sigma_db
+        possible = ice_range(*told, density, step_sigma_kg_m3)
+        held += possible.low_wt_percent <= content <= possible.high_wt_percent
+        widths.append(possible.width_wt_percent)
+    return Bounded(held, len(widths), float(np.median(widths)))
+
+
 Row = tuple[str, float, tuple[float, float], str]
 
 
@@ -229,6 +272,43 @@ def judged(seeds: range) -> list[Row]:
         rows.append(
             (f"denser or icy: probability that {name} is of one law", likely, (0.01, 1), "")
         )
+    ambiguous, control = bounded(seeds, 100.0), bounded(seeds, 0.0)
+    for what, each in (("ice or density", ambiguous), ("ice alone", control)):
+        least = math.ceil(0.9 * each.number)
+        rows.append((f"{what}: ice in its 95 % range", each.held, (least, each.number),
+                     f"of {each.number} seen"))  # fmt: skip
+    ratio = ambiguous.width_wt_percent / control.width_wt_percent
+    rows.append(("width of the range, ice or density over ice alone", ratio, (2.0, math.inf), ""))
     rows.append(("picks of layers where there are none", false_layers(seeds), (0, len(seeds) // 25),
                  f"in {2 * len(seeds)} m"))  # fmt: skip
+    return rows
+
+
+def anchor_rows() -> list[tuple[str, str, str, str]]:
+    """Return the radar's model beside published numbers that it was not fitted to."""
+    depth = np.arange(0.0, 3.001, 0.002)
+    density = density_carrier_kg_m3(depth)
+    soil = Soil.of(depth, permittivity(density), loss_tangent(density))
+    rows = []
+    cores = "integral over the densities of Carrier et al. 1991, 1.919 to their power"
+    for depth_m, delay_ns in ((0.1, 1.06), (0.5, 5.67), (1.0, 11.66), (1.5, 17.74)):
+        model = float(soil.at(np.array(depth_m))[0])
+        rows.append((f"two-way time to {depth_m:g} m (ns)", f"{model:.2f}", f"{delay_ns:g}", cores))
+    even = Soil.of(np.array([0.0, 1.0]), np.full(2, permittivity(1700.0)),
+                   np.full(2, loss_tangent(1700.0)))  # fmt: skip
+    model = 8.686 * 3.0 * float(even.loss_np_per_ghz[-1])
+    rows.append(("attenuation at 3 GHz, 1.7 g/cm3 (dB/m)", f"{model:.2f}", "1.37",
+                 "Lunar Sourcebook, FeO + TiO2 of 5 %"))  # fmt: skip
+    for content, decibels in ((1.2, -46), (5.8, -32), (19.8, -21)):
+        model = 20.0 * math.log10(-float(reflection_of(1700.0, 0.0, content)))
+        rows.append((f"reflection of dry soil on {content:g} wt% of ice (dB)", f"{model:.1f}",
+                     str(decibels), "CRIM at 1.7 g/cm3 by hand"))  # fmt: skip
+    model = 20.0 * math.log10(-float(reflection_of(1600.0, 100.0, 0.0)))
+    rows.append(("reflection of 1.6 on 1.7 g/cm3, dry (dB)", f"{model:.1f}", "-36", "by hand"))
+    for depth_m, gain_db in ((0.5, 5.7), (1.5, 8.0)):
+        delay, spread, *_ = soil.at(np.array(depth_m))
+        optical = 0.3 + 0.5 * LIGHT_M_NS * float(delay)
+        model = 20.0 * math.log10(optical / (0.3 + float(spread)))
+        rows.append((f"gain by refraction at {depth_m:g} m (dB)", f"{model:.1f}", f"{gain_db:g}",
+                     "ray tube at normal incidence"))  # fmt: skip
     return rows

@@ -62,6 +62,16 @@ def test_denser_soil_and_ice_of_one_contrast_give_the_same_picks():
     assert ks_2samp(*levels).pvalue < 1e-4
 
 
+def test_the_ice_behind_a_reflection_is_open_until_density_is_known():
+    """More seeds than fifty, as what is too weak to be seen bounds nothing."""
+    seeds = range(1, 60)
+    ambiguous = radar_surveys.bounded(seeds, 100.0)
+    control = radar_surveys.bounded(seeds, 0.0)
+    for each in (ambiguous, control):
+        assert each.number >= 50 and each.held >= 0.9 * each.number
+    assert ambiguous.width_wt_percent >= 2.0 * control.width_wt_percent
+
+
 def test_the_product_has_no_word_of_ice():
     names = " ".join(field.name for field in dataclasses.fields(RadarSection))
     assert "ice" not in names.split("_") and "water" not in names
