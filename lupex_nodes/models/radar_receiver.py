@@ -81,6 +81,7 @@ class VolumeClutter:
         self._sounder = sounder
         self._length_m = length_m
         self._cells = self._drawn()
+        self._soil: Soil | None = None
 
     def echoes(self, soil: Soil, clutter_db: float, way_m: Array) -> Array:
         """Return the clutter of traces, each `way_m` beyond the one before, (traces, steps)."""
@@ -89,8 +90,10 @@ class VolumeClutter:
             kept = math.exp(-float(way) / self._length_m)
             self._cells = kept * self._cells + math.sqrt(1.0 - kept**2) * self._drawn()
             cells[index] = self._cells
-        envelope = 10.0 ** (clutter_db / 20.0) * self._envelope(soil)
-        return self._sounder.spreading_m * np.fft.fft(cells * envelope, axis=1)
+        if soil is not self._soil:
+            self._soil, self._plane = soil, self._envelope(soil)
+        cells *= 10.0 ** (clutter_db / 20.0) * self._plane
+        return self._sounder.spreading_m * np.fft.fft(cells, axis=1)
 
     def _drawn(self) -> Array:
         parts = self._rng.standard_normal((2, self._sounder.steps))
