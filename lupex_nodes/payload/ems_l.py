@@ -60,8 +60,8 @@ class MassSpectrometer(Unit):
     class Parameters(Parameters):
         """Range, timing, limits and what the instrument takes."""
 
-        first_mass_u: int = parameter(10, "lowest mass", "u", ge=1, le=200, live=False)
-        last_mass_u: int = parameter(150, "highest mass", "u", ge=20, le=300, live=False)
+        first_mass_u: int = parameter(10, "lowest mass", "u", ge=1, le=16, live=False)
+        last_mass_u: int = parameter(150, "highest mass", "u", ge=50, le=300, live=False)
         spectrum_s: float = parameter(30.0, "of one spectrum", "s", ge=10.0, le=60.0)
         coadd_s: float = parameter(600.0, "of spectra in one product", "s", ge=10.0, le=86400.0)
         warm_up_s: float = parameter(
@@ -140,6 +140,7 @@ class MassSpectrometer(Unit):
         self._coadd = 0
         self._taken: list[tuple[np.ndarray, tuple]] = []
         self._dark: list[tuple[np.ndarray, tuple]] = []
+        self._said_weak = False
         self._spectra = 0
         self._duty_s = 0.0
         self._raw_bytes = 0
@@ -159,6 +160,7 @@ class MassSpectrometer(Unit):
         self._spectrum_began = now + seconds(self.parameters.warm_up_s)
         self._coadd += 1
         self._taken = []
+        self._said_weak = False
         self._clear()
 
     @command("counts with the beam off, for the background", Calibrate)
@@ -218,10 +220,8 @@ class MassSpectrometer(Unit):
         return due
 
     def housekeeping(self) -> dict[str, Any]:
-        """Say how source and trap are, what was counted, and the last product's water."""
-        found = self._found
-        water = next((g for g in found.gases if g.species == _WATER), None) if found else None
-        return {
+        """Say how source and trap are, what was counted, and of the last product, if there is one."""
+        told = {
             "filament_h": self.context.memory["filament_s"] / _HOUR_S,
             "emission_ratio": self._emission_ratio,
             "total_pressure_pa": self._gauge_pa,
@@ -229,10 +229,15 @@ class MassSpectrometer(Unit):
             "spectra": self._spectra,
             "duty_s": self._duty_s,
             "raw_mb": self._raw_bytes / 1e6,
-            "water_pa": water.pressure_pa if water else 0.0,
-            "gauge_ratio": found.gauge_ratio if found else 0.0,
-            "mass_offset_u": found.mass_offset_u if found else 0.0,
         }
+        if found := self._found:
+            water = next(gas for gas in found.gases if gas.species == _WATER)
+            told |= {
+                "water_pa": water.pressure_pa,
+                "gauge_ratio": found.gauge_ratio,
+                "mass_offset_u": found.mass_offset_u,
+            }
+        return told
 
     # --- source ------------------------------------------------------------------------------
 
@@ -323,6 +328,10 @@ class MassSpectrometer(Unit):
         message.fluid_pressure = self._gauge_pa
         message.variance = (self.retrieval.instrument.gauge_sigma * self._gauge_pa) ** 2
         self.total_pressure.publish(message)
+        if row[-1] & Quality.WEAK_EMISSION and not self._said_weak:
+            self._said_weak = True
+            self.event("FILAMENT_WEAK", "The filament emits less than it should.", level=WARN,
+                       emission_ratio=self._emission_ratio)  # fmt: skip
         if sum(each[1][4] for each in self._taken) >= self.parameters.coadd_s - 1e-6:
             self._make_product(now)
             self._coadd += 1
