@@ -86,6 +86,8 @@ class View(NamedTuple):
     range_m: float
     cos_incidence: float
     cos_emission: float
+    level: float = 1.0
+    """Light over that of level ground, which the rover does not know."""
 
 
 @dataclass
@@ -234,6 +236,8 @@ class Alis(Unit):
         self._look = []
         self._from_m = self._position()
         view = self._view(arguments)
+        # the test frame that finds the exposure sees the slope, too
+        view = view._replace(level=self._level(view))
         electrons = self._electrons(arguments.target, view, view.light == LAMPLIGHT)
         self._begin(now, view, arguments.target, TARGET_DARK, arguments.frames, electrons,
                     arguments.exposure_s)  # fmt: skip
@@ -349,7 +353,7 @@ class Alis(Unit):
             min(max(row.temperature_k, 20.0), 400.0),
         )
 
-    def _electrons(self, mirror: str, view: View, lamp_on: bool, level: float = 1.0) -> np.ndarray:
+    def _electrons(self, mirror: str, view: View, lamp_on: bool) -> np.ndarray:
         """Return the electrons per second of light and dark current in each band, shape (n,)."""
         lamp, faults = self._lamp, self.degradation
         dark = np.full(lamp.band_count, lamp.dark_current_e_s(self._detector_k()))
@@ -365,7 +369,7 @@ class Alis(Unit):
         if soil is None:
             return dark
         cosines = view.cos_incidence, view.cos_emission
-        seen = level * soil_reflectance(lamp.wavelength_um, soil, *cosines, self._constants)
+        seen = view.level * soil_reflectance(lamp.wavelength_um, soil, *cosines, self._constants)
         light = output * lamp.lamp_radiance(seen, view.range_m, view.cos_incidence)
         if view.light == SUNLIGHT and sun:
             lit = min(max(sun.lit_ground, 0.0), 1.0)
@@ -388,7 +392,7 @@ class Alis(Unit):
         view, rng = done.view, self.rng
         self._turn(done.mirror)
         lamp_on = done.segment in (WHITE, TARGET) and view.light == LAMPLIGHT
-        electrons = self._electrons(self._mirror, view, lamp_on, self._level(view))
+        electrons = self._electrons(self._mirror, view, lamp_on)
         seen = self._lamp.expose(rng, electrons, done.exposure_s, done.frames)
         monitor = 0.0
         if lamp_on:

@@ -117,6 +117,12 @@ def test_in_sunlight_the_lamp_stays_off() -> None:
     assert row.lower_95_wt_percent < 10.0 < row.upper_95_wt_percent
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_slopes_in_grazing_light_saturate_nothing(seed: int) -> None:
+    row = looked(on_soil(10.0, sun=LIT, seed=seed))
+    assert row.quality == 0 and row.light == SUNLIGHT and row.detected
+
+
 def test_light_falls_with_the_square_of_range() -> None:
     """Beyond the change of reflectance with angle, which the slope of the ground adds to."""
     bench = on_soil(0.0, slope_sigma_deg=0.0, camera_height_m=1.2)
