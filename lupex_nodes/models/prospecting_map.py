@@ -198,5 +198,6 @@ def rank_sites(
             break
         here = places[index]
         if all(np.hypot(*(here - site[:2])) >= wishes.apart_m for site in sites):
-            sites.append(Site(*here, score[index], *parts[:, index]))
-    return [Site(*map(float, site)) for site in sites]
+            values = (*here, score[index], *parts[:, index])
+            sites.append(Site._make(map(float, values)))
+    return sites
