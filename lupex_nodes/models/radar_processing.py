@@ -39,6 +39,7 @@ _NEAR_M = 0.03
 _TIMING_M = 0.003
 """Of a pick by the surface's own gradient and by neighbours within the resolution, assumed."""
 _LEAST_TRACES = 8
+_CLOSEST_M, _FARTHEST_M = 0.001, 1.0
 
 
 class Quality(IntFlag):
@@ -89,7 +90,7 @@ def product(
     """Make the product of raw rows: `TRACE_DTYPE`, (n,), and `SAMPLE_DTYPE`, (n steps,).
 
     Rows of segment 0 are sweeps of the chain's own loop, of 1 the survey. Raises ValueError when
-    there are fewer than 8 sweeps of a survey.
+    there are fewer than 8 sweeps of a survey, or they are not millimetres to a metre apart.
     """
     parameters = parameters or RadarRetrieval()
     survey = traces[traces["segment"] == SURVEY]
@@ -98,7 +99,7 @@ def product(
             f"it has {len(survey)} traces: drive at least {_LEAST_TRACES} traces' spacings"
         )
     x, y = survey["x_m"].astype(float), survey["y_m"].astype(float)
-    way = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+    way = _way_m(x, y)
     taken = sweeps(traces, samples, parameters)
     seen = picture(taken, way, parameters)
     quality = _quality(survey, taken, seen, parameters)
@@ -114,6 +115,15 @@ def product(
         seen.spacing_m, 10.0 * math.log10(background), float(np.median(taken.direct_db)),
         seen.surface_db, seen.noise_db, 1.0 - float(taken.alive.mean()), quality,
     )  # fmt: skip
+
+
+def _way_m(x_m: Array, y_m: Array) -> Array:
+    """Return the way along the track; where navigation jumps, traces go on as evenly as before."""
+    steps = np.hypot(np.diff(x_m), np.diff(y_m))
+    usual = float(np.median(steps))
+    if not _CLOSEST_M < usual < _FARTHEST_M:
+        raise ValueError(f"its traces are {usual:.4f} m apart in the median: drive while sounding")
+    return np.concatenate([[0.0], np.cumsum(np.where(steps > 3.0 * usual, usual, steps))])
 
 
 def saturated(samples: Array) -> bool:

@@ -35,6 +35,8 @@ from lupex_nodes.world.records import COLUMN, LOAD, ROCKS, SURFACE
 
 _POWERS = {"standby": 0.3, "calibrate": 1.0, "acquire": 1.0, "safe": 0.1}
 _FASTEST_M_S = 1.0
+_FARTHEST_M = 1e7
+_COLDEST_K, _WARMEST_K = 20.0, 500.0
 
 
 class Calibrate(Parameters):
@@ -165,10 +167,10 @@ class GroundPenetratingRadar(Unit):
     @command("sounds while the rover moves, until stop")
     def acquire(self, now: int, arguments: None) -> None:
         """Begin at the place where the rover is."""
-        if self.column.value is None or self.vehicle.value is None:
-            raise CommandFailed(
-                "there is nothing to sound: no world/column or world/vehicle/odometry has come"
-            )
+        missing = [port.spec.topic for port in (self.column, self.vehicle, self.odometry)
+                   if port.value is None]  # fmt: skip
+        if missing:
+            raise CommandFailed(f"there is nothing to sound: no {missing[0]} has come")
         self.set_mode("acquire")
         self._place, self._since_trace_m, self._sections_of_run = None, math.inf, 0
         self._begin_section()
@@ -230,6 +232,7 @@ class GroundPenetratingRadar(Unit):
     def _warm(self, dt_s: float) -> None:
         p, surface = self.parameters, self.surface.row()
         ground_k = surface.surface_temperature_k if surface else 200.0
+        ground_k = min(max(ground_k, _COLDEST_K), _WARMEST_K)
         aim_k = REFERENCE_K + p.temperature_coupling * (ground_k - 200.0)
         aim_k += p.self_heating_k * self._sounded
         self._temperature_k += (aim_k - self._temperature_k) * -math.expm1(-dt_s / p.warm_up_s)
@@ -243,19 +246,16 @@ class GroundPenetratingRadar(Unit):
 
     def _measure_loop(self, now: int) -> None:
         codes = loop(self.rng, self.sounder, self._constants, self._state(), self._sweeps)
-        here = self._where(now)
-        believed = here.believed_m if here else np.full(3, np.nan)
         self._loop = []
-        self._publish_raw(now, codes, np.tile(believed, (self._sweeps, 1)), LOOP, 0)
+        self._publish_raw(now, codes, np.zeros((self._sweeps, 3)), LOOP, 0)
         self.set_mode("standby")
         self.finish_command()
 
     def _where(self, now: int) -> _Place | None:
-        if self.vehicle.value is None:
+        if self.vehicle.value is None or self.odometry.value is None:
             return None
-        true = self.vehicle.value.pose.pose.position
-        believed = self.odometry.value.pose.pose.position if self.odometry.value else None
-        at = np.array([believed.x, believed.y, believed.z]) if believed else np.zeros(3)
+        true, believed = (port.value.pose.pose.position for port in (self.vehicle, self.odometry))
+        at = np.clip([believed.x, believed.y, believed.z], -_FARTHEST_M, _FARTHEST_M)
         return _Place(now, np.array([true.x, true.y]), at)
 
     def _sound(self, now: int) -> None:
@@ -283,6 +283,8 @@ class GroundPenetratingRadar(Unit):
         believed_m = before.believed_m + share * (here.believed_m - before.believed_m)
         since = np.diff(along_m, prepend=along_m[0] - min(spacing_m, 10.0))
         codes = self._codes(true_m, since)
+        if codes is None:
+            return
         self._since_trace_m = way_m - float(along_m[-1])
         wide = spacing_m > 1.1 * self.parameters.spacing_m
         self._publish_raw(now, codes, believed_m, SURVEY, int(Quality.WIDE_SPACING) * wide)
@@ -291,8 +293,10 @@ class GroundPenetratingRadar(Unit):
             self._make_product(now)
             self._begin_section()
 
-    def _codes(self, true_m: np.ndarray, since_m: np.ndarray) -> np.ndarray:
+    def _codes(self, true_m: np.ndarray, since_m: np.ndarray) -> np.ndarray | None:
         echoes = self._field.at(self.column, self.rocks, true_m, since_m)
+        if echoes is None:
+            return None
         higher_m = self.parameters.bounce_m * self.rng.standard_normal(len(true_m))
         state = self._state()
         return received(self.rng, self.sounder, self._constants, state, echoes, higher_m)
@@ -313,7 +317,7 @@ class GroundPenetratingRadar(Unit):
         traces["section"] = self._number if segment == SURVEY else 0
         traces["time_s"] = (now - (self._began or now)) / SECOND
         for column, name in enumerate(("x_m", "y_m", "z_m")):
-            traces[name] = np.nan_to_num(believed_m[:, column])
+            traces[name] = believed_m[:, column]
         traces["temperature_k"] = self._temperature_k + 0.05 * self.rng.standard_normal()
         traces["segment"] = segment
         traces["quality"] = quality | (int(Quality.SATURATED) if saturated(samples) else 0)

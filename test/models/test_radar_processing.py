@@ -178,3 +178,10 @@ def test_too_few_traces_are_refused_in_one_sentence():
     traces, samples, _ = survey(1, STEP, length_m=0.15)
     with pytest.raises(ValueError, match="it has 5 traces: drive at least 8"):
         product(traces, samples)
+
+
+def test_a_rover_that_did_not_move_is_refused_in_one_sentence():
+    traces, samples, _ = survey(1, STEP)
+    traces["x_m"] = 5.0
+    with pytest.raises(ValueError, match="apart in the median: drive while sounding"):
+        product(traces, samples)

@@ -166,6 +166,21 @@ def test_acquire_without_a_world_is_refused_in_one_sentence():
     assert (stage, success) == ("start", False) and "nothing to sound" in sentence
 
 
+def test_a_column_that_is_no_soil_is_passed_over_and_navigation_may_jump():
+    radar = Radar().bury().begin().drive(10)
+    bad = (
+        COLUMN.rows(radar.log["world/column"][-1][1]).copy() if radar.log["world/column"] else None
+    )
+    bad = np.zeros(3, COLUMN.dtype) if bad is None else bad
+    bad["permittivity"] = -3.0
+    radar.bus.publish("world/column", Qos.STATE, COLUMN.message(radar.bus.now, bad))
+    radar.drive(6).drive(6, believed_offset_m=4.0)
+    assert "UNIT_FAILED" not in radar.events()
+    section = radar.rows("payload/gpr/section", SECTION)[0]
+    assert section.quality == 0 and section.spacing_m == pytest.approx(0.03, abs=2e-3)
+    assert len(radar.all_rows("picks", PICKS)) >= 7
+
+
 def test_power_by_mode_and_an_idle_radar_steps_once_a_minute():
     radar = Radar().bury()
     radar.run(200)
