@@ -220,7 +220,7 @@ class MassSpectrometer(Unit):
         return due
 
     def housekeeping(self) -> dict[str, Any]:
-        """Say how source and trap are, what was counted, and of the last product, if there is one."""
+        """Say how source and trap are, what was counted, and the last product, if any."""
         told = {
             "filament_h": self.context.memory["filament_s"] / _HOUR_S,
             "emission_ratio": self._emission_ratio,
