@@ -168,10 +168,7 @@ def test_acquire_without_a_world_is_refused_in_one_sentence():
 
 def test_a_column_that_is_no_soil_is_passed_over_and_navigation_may_jump():
     radar = Radar().bury().begin().drive(10)
-    bad = (
-        COLUMN.rows(radar.log["world/column"][-1][1]).copy() if radar.log["world/column"] else None
-    )
-    bad = np.zeros(3, COLUMN.dtype) if bad is None else bad
+    bad = np.zeros(3, COLUMN.dtype)
     bad["permittivity"] = -3.0
     radar.bus.publish("world/column", Qos.STATE, COLUMN.message(radar.bus.now, bad))
     radar.drive(6).drive(6, believed_offset_m=4.0)
