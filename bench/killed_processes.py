@@ -174,6 +174,8 @@ def fly(folder: Path, said: Callable[[Killed], None] = lambda _: None) -> tuple[
         listener.until(
             lambda: flight.poll() is not None or listener.plan_is_complete(), 2000.0
         )
+        # the recorder is told of it a tick later
+        listener.until(lambda: flight.poll() is not None, 3.0)
         flight.terminate()
         _, errors = flight.communicate(timeout=60.0)
         opened -= shared_memory_of([os.getpid()])  # the listener's
