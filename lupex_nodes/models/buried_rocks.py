@@ -16,6 +16,8 @@ import numpy as np
 
 _CELL_M = 2.0
 _POWER = 2.5
+#: Beyond this no place of a map is, and cells have no number.
+_FARTHEST_M = 1e9
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class BuriedRocks:
 
         Shape (n, 4): x_m, y_m, depth_m of the centre, diameter_m.
         """
+        if max(abs(x_m), abs(y_m)) > _FARTHEST_M:
+            return np.empty((0, 4))
         reach = range(-math.ceil(radius_m / _CELL_M), math.ceil(radius_m / _CELL_M) + 1)
         i, j = math.floor(x_m / _CELL_M), math.floor(y_m / _CELL_M)
         found = np.concatenate([self._cell(i + di, j + dj) for di in reach for dj in reach])
