@@ -215,12 +215,9 @@ class GroundPenetratingRadar(Unit):
             "traces": self._count,
             "duty_s": self._duty_s,
             "raw_mb": self._raw_bytes / 1e6,
-            "electronics_k": self._temperature_k,
             "direct_wave_db": told.direct_wave_db if told else math.nan,
-            "surface_db": told.surface_db if told else math.nan,
             "noise_db": told.noise_db if told else math.nan,
             "dead_share": told.dead_share if told else math.nan,
-            "picks": len(told.pick_x_m) if told else 0,
             "quality": int(told.quality) if told else 0,
         }
 
