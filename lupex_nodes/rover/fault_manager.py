@@ -22,6 +22,8 @@ from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.stamps import SECOND, iso, seconds
 from lupex_nodes.bus.unit import Kind, Unit, ports
 from lupex_nodes.lander.records import LINK
+from lupex_nodes.payload.ems_l_records import CONDITIONS
+from lupex_nodes.payload.gpr_records import SECTION
 from lupex_nodes.payload.records import COUNTS
 from lupex_nodes.rover.fault_table import Fault, load_faults, matching
 from lupex_nodes.rover.monitors import Mode, Told, monitor
@@ -167,6 +169,8 @@ class FaultManager(Unit):
     channels = Input("rover/power/channels", PointCloud2, Qos.STATE)
     lander_channels = Input("lander/lander_power/channels", PointCloud2, Qos.STATE)
     battery = _unchecked("rover/power/battery", BatteryState)
+    radar = _unchecked("payload/gpr/section", PointCloud2, schema=SECTION)
+    mass_spectra = _unchecked("payload/ems_l/conditions", PointCloud2, schema=CONDITIONS)
     bus = _unchecked("rover/power/bus", PointCloud2, schema=BUS)
     temperatures = _unchecked("rover/thermal/temperatures", PointCloud2, schema=TEMPERATURES)
     lander_battery = _unchecked("lander/lander_power/battery", BatteryState)

@@ -94,7 +94,7 @@ class Power(Unit):
         )  # fmt: skip
         channel_limits: list[str] = parameter(
             ["mobility=15", "computer=5", "imu=1", "star_tracker=1", "ranging=1",
-             "neutron_spectrometer=1"],
+             "neutron_spectrometer=1", "gpr=2", "alis=2", "ems_l=1"],
             "limiters of another class, as CHANNEL=AMPERES", live=False, assumed=True,
         )  # fmt: skip
         trip_s: float = parameter(
@@ -103,7 +103,8 @@ class Power(Unit):
         shed_below: float = parameter(0.15, "state of charge at which loads go", ge=0.0, le=1.0)
         shed_interval_s: float = parameter(60.0, "between two loads shed", "s", ge=1.0)
         shed_order: list[str] = parameter(
-            ["neutron_spectrometer", "ranging", "star_tracker", "stereo_camera", "mobility"],
+            ["alis", "ems_l", "gpr", "neutron_spectrometer", "ranging", "star_tracker",
+             "stereo_camera", "mobility"],
             "channels, first to go first",
         )
         watchdog_s: float = parameter(

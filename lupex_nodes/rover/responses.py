@@ -17,8 +17,8 @@ from lupex_nodes.rover.telemetry import outcome_of
 _REPLY_S = 30.0
 _PAUSE_S = 5.0
 #: Given up first; the drive is not among them, because it may be needed to reach light.
-SHEDDABLE = ("neutron_spectrometer", "ranging", "star_tracker")
-PAYLOAD = ("neutron_spectrometer",)
+PAYLOAD = ("alis", "ems_l", "gpr", "neutron_spectrometer")
+SHEDDABLE = (*PAYLOAD, "ranging", "star_tracker")
 
 
 class Order(NamedTuple):

@@ -33,7 +33,14 @@ from lupex_nodes.models.stratigraphy import (
 )
 from lupex_nodes.models.volatiles import VOLATILES
 from lupex_nodes.world.constants import generator_of_run
-from lupex_nodes.world.records import COLUMN, GROUND, LEAKAGE, ROCKS, TRUTH
+from lupex_nodes.world.records import (
+    COLUMN,
+    GROUND,
+    LEAKAGE,
+    OPTICAL_SURFACE,
+    ROCKS,
+    TRUTH,
+)
 from lupex_nodes.world.subsurface_parameters import SubsurfaceParameters
 
 _RINGS, _AZIMUTHS = 20, 16
@@ -77,6 +84,9 @@ class Subsurface(Unit):
     vehicle = Input("world/vehicle/odometry", Odometry, wake=True)
     ground = Input("world/ground_temperature", PointCloud2, Qos.STATE, wake=True, schema=GROUND)
     column = Output("world/column", PointCloud2, Qos.STATE, schema=COLUMN)
+    optical_surface = Output(
+        "world/optical_surface", PointCloud2, Qos.STATE, schema=OPTICAL_SURFACE
+    )
     rocks = Output("world/rocks", PointCloud2, Qos.STATE, ROCKS, "map")
     leakage = Output("world/neutron_leakage", PointCloud2, Qos.STATE, LEAKAGE, "map")
     truth = Output("world/truth", PointCloud2, Qos.STATE, TRUTH, "map")
@@ -104,6 +114,12 @@ class Subsurface(Unit):
         self._dense = p.buried("dense")
         self._layering = SoilLayering(rng, p.layer_count, p.layer_step_kg_m3)
         self._buried_rocks = BuriedRocks(int(rng.integers(2**31)), p.rocks_per_m3)
+        # what light meets, alike all over the site
+        self._ice_grain_um = math.exp(
+            rng.uniform(*np.log([p.ice_grain_min_um, max(p.ice_grain_min_um, p.ice_grain_max_um)]))
+        )
+        self._soil_grain_um = 70.0 * math.exp(0.3 * rng.standard_normal())
+        self._maturity, self._pyroxene_percent = rng.uniform(0.3, 0.9), rng.uniform(3.0, 15.0)
         self._boulders = np.array(p.buried("boulder")).reshape(-1, 4)
         radius = np.repeat(equal_response_radii(_RINGS, DETECTOR_HEIGHT_M), _AZIMUTHS)
         ring = np.repeat(np.arange(_RINGS), _AZIMUTHS)
@@ -266,6 +282,11 @@ class Subsurface(Unit):
         for name, content in filled.frozen_wt_percent.items():
             rows["ice_wt_percent" if name == "h2o" else f"{name}_wt_percent"] = content
         self.column.publish_rows(now, rows)
+        soil_grains = self._soil_grain_um, self._maturity, self._pyroxene_percent
+        top = rows[0]
+        self.optical_surface.publish_rows(
+            now, [(top["ice_wt_percent"], self._ice_grain_um, *soil_grains, top["temperature_k"])]
+        )
 
 
 def _with_boundaries(boundaries_m: list[float]) -> np.ndarray:

@@ -58,6 +58,13 @@ class SubsurfaceParameters(Parameters):
     rocks_per_m3: float = parameter(
         0.5, "buried rocks wider than 6 cm", "1/m3", ge=0.0, le=20.0, live=False, assumed=True
     )
+    ice_grain_min_um: float = parameter(
+        10.0, "grains of ice at the surface; the run's is drawn between", "um", ge=1.0, le=2000.0,
+        live=False, assumed=True,
+    )  # fmt: skip
+    ice_grain_max_um: float = parameter(
+        300.0, "grains of ice at the surface", "um", ge=1.0, le=2000.0, live=False, assumed=True
+    )
     rock_permittivity: float = parameter(
         7.0, "of rocks, 6 to 8", ge=3.0, le=12.0, live=False, assumed=True
     )

@@ -27,6 +27,7 @@ from lupex_nodes.world.records import (
     EARTH,
     GROUND,
     LEAKAGE,
+    OPTICAL_SURFACE,
     RADIATION,
     ROCKS,
     SUN,
@@ -168,10 +169,10 @@ def test_the_column_shows_wet_soil_under_its_cover_in_the_patch_alone():
     assert frozen.any() and not frozen.all(), "level ground keeps ice under a cover alone"
 
 
-def buried(**parameters):
+def buried(seed=1, **parameters):
     """A bench with cold ground in the Sun, and what is buried in it."""
     values = {"patch_present": False, "layer_count": 0, "rocks_per_m3": 0.0, **parameters}
-    bench = Bench("subsurface", subsurface=values).run(1)
+    bench = Bench("subsurface", seed=seed, subsurface=values).run(1)
     bench.bus.publish("world/ground_temperature", Qos.STATE, ground_of(60.0, 0.5))
     return bench
 
@@ -234,6 +235,23 @@ def test_rocks_and_boulders_are_told_near_the_rover():
     alone = buried()
     column_at(alone, 0.0)
     assert ROCKS.rows(alone.last("world/rocks"))["diameter_m"].tolist() == [0.0]
+
+
+def test_light_meets_the_ice_of_the_top_row_and_grains_of_the_run():
+    values = {"deposit_x_m": [20.0], "deposit_y_m": [0.0], "deposit_radius_m": [5.0],
+              "deposit_content_wt_percent": [4.0], "deposit_cover_g_cm2": [0.0]}  # fmt: skip
+    grains = set()
+    for seed in range(3):
+        bench = buried(seed=seed, **values)
+        row = column_at(bench, 20.0)[0]
+        told = bench.last("world/optical_surface", OPTICAL_SURFACE)
+        assert 0.0 < told.ice_wt_percent == row["ice_wt_percent"] <= 4.0
+        assert told.temperature_k == row["temperature_k"] and 10.0 <= told.ice_grain_um <= 300.0
+        column_at(bench, 40.0)
+        away = bench.last("world/optical_surface", OPTICAL_SURFACE)
+        assert away.ice_wt_percent == 0.0 and away.ice_grain_um == told.ice_grain_um
+        grains.add(told.ice_grain_um)
+    assert len(grains) == 3
 
 
 def test_lists_of_unlike_length_are_said():
