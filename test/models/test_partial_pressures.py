@@ -4,87 +4,46 @@
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lupex_nodes.models.exosphere import (
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
+
+import gas_spectra  # noqa: E402
+import scores  # noqa: E402
+from gas_spectra import (  # noqa: E402
+    AT_28,
+    MIXTURE,
+    NATIVE_WATER_PA,
+    RESOLVED,
+    TRAP,
+    by_name,
+    detected_share,
+    errors,
+    fitted,
+    holds,
+    spectra,
+    widths_pa,
+)
+
+from lupex_nodes.models.exosphere import (  # noqa: E402
     SPECIES,
-    WATER,
     OutgassingPrior,
     contamination_pa,
     draw_outgassing,
 )
-from lupex_nodes.models.mass_spectrometry import (
-    IonTrap,
-    draw_instrument,
-    expected_counts,
-    gauge_pressure_pa,
-    mass_shift_u,
-)
-from lupex_nodes.models.partial_pressures import DARK, OPEN, Flag, Product, product
+from lupex_nodes.models.mass_spectrometry import draw_instrument  # noqa: E402
+from lupex_nodes.models.partial_pressures import Flag, product  # noqa: E402
 
-TRAP = IonTrap()
-CONDITIONS = np.dtype([
-    ("since_touchdown_h", "f8"), ("x_m", "f4"), ("y_m", "f4"), ("duration_s", "f4"),
-    ("emission_ratio", "f4"), ("trap_temperature_k", "f4"), ("total_pressure_pa", "f4"),
-    ("segment", "u1"),
-])  # fmt: skip
 SEEDS = range(50)
-#: Rover's gas, some days after touchdown, with that of ices.
-MIXTURE = {
-    "h2o": 2e-8, "h2s": 2e-9, "nh3": 3e-9, "so2": 1e-9, "co2": 2e-9, "ch3oh": 1e-9, "c2h4": 1e-9,
-    "n2": 2e-9, "co": 1.5e-9, "ar": 3e-10, "no": 5e-10, "h2": 2e-9, "he": 5e-11,
-}  # fmt: skip
-RESOLVED = ("h2o", "h2s", "nh3", "so2", "co2", "ch3oh", "c2h4", "ar", "no")
-
-
-def spectra(
-    seed,
-    pressures_pa,
-    count=2,
-    spectrum_s=300.0,
-    distance_m=300.0,
-    since_touchdown_h=5000.0,
-    trap_k=305.0,
-    dark_spectra=0,
-    shift_u=0.0,
-    multiplier=1.0,
-):
-    """Return counts and conditions of an instrument of this seed, `count` with the beam on."""
-    rng = np.random.default_rng(seed)
-    instrument = draw_instrument(rng, TRAP)
-    gas = np.array([pressures_pa.get(name, 0.0) for name in SPECIES])
-    shift_u += mass_shift_u(instrument, trap_k, gas.sum())
-    beam = expected_counts(TRAP, instrument, gas * spectrum_s, spectrum_s, shift_u)
-    dark = expected_counts(TRAP, instrument, 0.0 * gas, spectrum_s, shift_u)
-    conditions = np.zeros(dark_spectra + count, CONDITIONS)
-    conditions["segment"] = np.repeat([DARK, OPEN], [dark_spectra, count])
-    conditions["x_m"], conditions["since_touchdown_h"] = distance_m, since_touchdown_h
-    conditions["duration_s"], conditions["trap_temperature_k"] = spectrum_s, trap_k
-    measured = conditions["segment"] == OPEN
-    conditions["emission_ratio"] = measured
-    gauge = instrument.gauge_factor * gauge_pressure_pa(gas)
-    conditions["total_pressure_pa"] = gauge * measured
-    mean = multiplier * np.where(measured[:, None], beam, dark)
-    return rng.poisson(mean), conditions
-
-
-def fitted(seed, pressures_pa, **others) -> Product:
-    return product(*spectra(seed, pressures_pa, **others))
-
-
-def by_name(found: Product):
-    return {SPECIES[gas.species]: gas for gas in found.gases}
 
 
 def group_of(gases, name):
     number = gases[name].group
     return tuple(other for other in gases if number and gases[other].group == number)
-
-
-def width_pa(gas):
-    return gas.upper_pa - gas.lower_pa
 
 
 # --- errors are as large as they are said to be ---------------------------------------------------
@@ -99,13 +58,13 @@ def fifty():
 def test_resolved_gases_lie_within_their_errors_over_fifty_seeds(fifty, name):
     """Bounds of 99 %: counts within 1, 2, 3 sigma and the rms of z."""
     gases = [each[name] for each in fifty]
-    z = np.array([(gas.pressure_pa - MIXTURE[name]) / gas.sigma_pa for gas in gases])
-    within = [(np.abs(z) < k).sum() for k in (1, 2, 3)]
-    assert 25 <= within[0] <= 42 and 43 <= within[1] and 48 <= within[2]
-    assert 0.75 < np.sqrt((z**2).mean()) < 1.26
+    spread = scores.coverage(errors(fifty, name))
+    bounds = scores.sigma_bounds(len(fifty))
+    assert all(scores.within(n, limit) for n, limit in zip(spread.within, bounds, strict=True))
+    assert scores.within(spread.rms, scores.rms_bounds(len(fifty)))
     assert all(gas.flags & Flag.DETECTED and not gas.flags & Flag.UNRESOLVED for gas in gases)
     assert max(gas.sigma_pa / gas.pressure_pa for gas in gases) < 0.3, "the error's cap"
-    assert sum(gas.lower_pa <= MIXTURE[name] <= gas.upper_pa for gas in gases) >= 43
+    assert sum(holds(gas, MIXTURE[name]) for gas in gases) >= 43
 
 
 def test_of_nitrogen_and_carbon_monoxide_the_sum_is_claimed(fifty):
@@ -116,8 +75,7 @@ def test_of_nitrogen_and_carbon_monoxide_the_sum_is_claimed(fifty):
     # each of both has a sensitivity of its own, of which the sum's error knows only the worst case
     assert np.sqrt((z**2).mean()) < 1.26 and (np.abs(z) < 2).sum() >= 43
     for name in ("n2", "co"):
-        inside = sum(e[name].lower_pa <= MIXTURE[name] <= e[name].upper_pa for e in fifty)
-        assert inside >= 45
+        assert sum(holds(each[name], MIXTURE[name]) for each in fifty) >= 45
         assert all(each[name].flags & Flag.UNRESOLVED for each in fifty)
 
 
@@ -147,17 +105,10 @@ def test_upper_limits_hold_in_nineteen_of_twenty():
 # --- the least that is detected -------------------------------------------------------------------
 
 
-def detected_share(name, pressure_pa):
-    return np.mean([
-        bool(by_name(fitted(seed, {name: pressure_pa}))[name].flags & Flag.DETECTED)
-        for seed in SEEDS
-    ])  # fmt: skip
-
-
 def test_ten_minutes_detect_between_1e_11_and_1e_10_pa():
     for name in ("h2o", "co2", "ar", "so2", "h2s", "ch4"):
-        assert detected_share(name, 1e-11) <= 0.1
-        assert detected_share(name, 1e-10) >= 0.95, name
+        assert detected_share(name, 1e-11, SEEDS) <= 0.1
+        assert detected_share(name, 1e-10, SEEDS) >= 0.95, name
 
 
 def test_the_limit_is_curries():
@@ -167,8 +118,8 @@ def test_the_limit_is_curries():
     inside = math.erf(0.5 / 0.8 * math.sqrt(4.0 * math.log(2.0)))  # of the peak, within 1 u
     limit_pa = x / (600.0 * TRAP.counts_per_pa_s * 1.3 * 100.0 / 115.3 * inside)
     assert 2e-11 < limit_pa < 4e-11
-    assert detected_share("ar", 0.6 * limit_pa) < 0.4
-    assert detected_share("ar", 2.0 * limit_pa) > 0.8
+    assert detected_share("ar", 0.6 * limit_pa, SEEDS) < 0.4
+    assert detected_share("ar", 2.0 * limit_pa, SEEDS) > 0.8
 
 
 # --- what can be mistaken -------------------------------------------------------------------------
@@ -176,17 +127,16 @@ def test_the_limit_is_curries():
 
 def test_nitrogen_carbon_monoxide_and_ethylene_all_lie_at_28():
     """Their parts are less certain than the same pressure of argon, which lies alone."""
-    truth = {"n2": 4e-11, "co": 4e-11, "c2h4": 2e-11}
-    found = [by_name(fitted(seed, truth)) for seed in SEEDS]
+    found = [by_name(fitted(seed, AT_28)) for seed in SEEDS]
     clear = [by_name(fitted(seed, {"ar": 4e-11}))["ar"] for seed in SEEDS]
-    assert sum(gas.lower_pa <= 4e-11 <= gas.upper_pa for gas in clear) >= 43
+    assert sum(holds(gas, 4e-11) for gas in clear) >= 43
     for name in ("n2", "co"):
-        assert sum(g[name].lower_pa <= truth[name] <= g[name].upper_pa for g in found) >= 45
-        ratio = np.mean([width_pa(g[name]) for g in found]) / np.mean([width_pa(g) for g in clear])
-        assert ratio > 2.0
-        assert all(g[name].flags & Flag.UNRESOLVED for g in found)
+        told = [each[name] for each in found]
+        assert sum(holds(gas, AT_28[name]) for gas in told) >= 45
+        assert widths_pa(told) > 2.0 * widths_pa(clear)
+        assert all(gas.flags & Flag.UNRESOLVED for gas in told)
     # 26 and 27 tell ethylene from both, when there is enough of it
-    assert sum(g["c2h4"].lower_pa <= 2e-11 <= g["c2h4"].upper_pa for g in found) >= 43
+    assert sum(holds(each["c2h4"], AT_28["c2h4"]) for each in found) >= 43
 
 
 def test_groups_are_as_large_as_the_fragments_are_faint():
@@ -200,23 +150,28 @@ def test_groups_are_as_large_as_the_fragments_are_faint():
 
 def test_gas_of_the_lander_passes_for_native_and_is_flagged():
     """Water near the lander, all of it foreign: its set of native water holds the truth, wide."""
-    rng = np.random.default_rng(11)
-    rovers = draw_outgassing(rng, OutgassingPrior(), (50,))
-    foreign = contamination_pa(rovers, 72.0, 15.0)
-    near = []
-    for seed, each in zip(SEEDS, foreign, strict=True):
-        gas = dict(zip(SPECIES, each.tolist(), strict=True))
-        told = by_name(fitted(seed, gas, distance_m=15.0, since_touchdown_h=72.0))["h2o"]
-        near.append((told, each[WATER]))
-    clear = [by_name(fitted(seed, {"h2o": 2e-8}))["h2o"] for seed in SEEDS]
+    near, clear = gas_spectra.lander_water(SEEDS), gas_spectra.native_water(SEEDS)
     assert all(gas.flags & Flag.CONTAMINATED and gas.native_lower_pa == 0.0 for gas, _ in near)
     assert not any(gas.flags & Flag.CONTAMINATED for gas in clear)
-    assert all(gas.native_lower_pa <= 0.0 <= gas.native_upper_pa for gas, _ in near)
-    inside = sum(gas.native_lower_pa <= 2e-8 <= gas.native_upper_pa for gas in clear)
-    assert inside >= 43
-    wide = np.mean([gas.native_upper_pa / true_pa for gas, true_pa in near])
-    narrow = np.mean([(gas.native_upper_pa - gas.native_lower_pa) / 2e-8 for gas in clear])
+    true_pa = NATIVE_WATER_PA
+    assert sum(gas.native_lower_pa <= true_pa <= gas.native_upper_pa for gas in clear) >= 43
+    wide = np.mean([gas.native_upper_pa / water_pa for gas, water_pa in near])
+    narrow = np.mean([(gas.native_upper_pa - gas.native_lower_pa) / true_pa for gas in clear])
     assert wide > 2.0 * narrow
+
+
+def test_the_native_part_over_the_rovers_gas_is_bounded():
+    """A rover of each seed, drawn from the prior, with as much native water or with ten times."""
+    rovers = draw_outgassing(np.random.default_rng(12), OutgassingPrior(), (len(SEEDS),))
+    foreign = contamination_pa(rovers, 240.0, 200.0)
+    for native_pa in (1e-9, 1e-8):
+        inside = 0
+        for seed, each in zip(SEEDS, foreign, strict=True):
+            gas = dict(zip(SPECIES, each.tolist(), strict=True))
+            gas["h2o"] += native_pa
+            told = by_name(fitted(seed, gas, since_touchdown_h=240.0, distance_m=200.0))["h2o"]
+            inside += told.native_lower_pa <= native_pa <= told.native_upper_pa
+        assert inside >= 45
 
 
 def test_far_from_the_lander_gas_counts_as_the_rovers_while_that_is_likely():
