@@ -227,3 +227,26 @@ def test_two_radars_of_one_seed_say_the_same_and_of_two_seeds_not():
         return radar.all_rows("samples", SAMPLES).tobytes()
 
     assert raw(1) == raw(1) != raw(2)
+
+
+def test_a_layer_that_nature_made_is_found_where_it_is():
+    """Densities of another law than the product's, boundaries that undulate, rocks."""
+    radar = Radar("environment", "subsurface", seed=5).run(61)
+    radar.begin()
+    began_s = (radar.bus.now - START) / 1e9
+    radar.drive(85)
+    told_s, columns = zip(*radar.log["world/column"], strict=True)
+    picks = radar.all_rows("picks", PICKS)
+    layer = picks[picks["quality"] == 0]
+    z = []
+    for pick in layer:
+        # the column that was the last when the rover stood there, at 0.1 m/s
+        last = np.searchsorted(told_s, began_s + 10.0 * pick["x_m"]) - 1
+        soil = COLUMN.rows(columns[max(last, 0)])
+        row = np.flatnonzero(np.diff(soil["depth_m"]) == 0.0)
+        index = np.sqrt(soil["permittivity"].astype(float))
+        strong = np.abs(index[row] - index[row + 1]) / (index[row] + index[row + 1]) > 0.008
+        off_m = pick["depth_m"] - soil["depth_m"][row[strong]]
+        z.append(off_m[np.abs(off_m).argmin()] / pick["depth_sigma_m"])
+    assert len(z) > 40
+    assert np.all(np.abs(z) < 3.0)
