@@ -35,6 +35,8 @@ from lupex_nodes.world.records import COLUMN, LOAD, ROCKS, SURFACE
 
 _POWERS = {"standby": 0.3, "calibrate": 1.0, "acquire": 1.0, "safe": 0.1}
 _FASTEST_M_S = 1.0
+#: Delays that steps must tell apart: those of echoes, and some without any for the noise.
+_WINDOW_NS = 99.0
 _FARTHEST_M = 1e7
 _COLDEST_K, _WARMEST_K = 20.0, 500.0
 
@@ -138,6 +140,12 @@ class GroundPenetratingRadar(Unit):
         if p.first_ghz >= p.last_ghz:
             raise ValueError("the radar has no band: give first_ghz below last_ghz")
         self.sounder = Sounder(p.first_ghz, p.last_ghz, p.steps, p.height_m)
+        if 1.0 / self.sounder.step_ghz < _WINDOW_NS:
+            least = math.ceil((p.last_ghz - p.first_ghz) * _WINDOW_NS) + 1
+            raise ValueError(
+                f"{p.steps} steps from {p.first_ghz:g} to {p.last_ghz:g} GHz fold echoes of more "
+                f"than {1.0 / self.sounder.step_ghz:.0f} ns: give at least {least} steps"
+            )
         self.retrieval = RadarRetrieval(height_m=p.height_m)
         self._constants = draw_constants(generator_of_run(self.context), self.sounder)
         self._field = EchoField(self.rng, self.sounder, self._constants.clutter_db, p.roughness_m)

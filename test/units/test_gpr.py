@@ -191,6 +191,22 @@ def test_power_by_mode_and_an_idle_radar_steps_once_a_minute():
     assert radar.unit("gpr").mode == "safe"
 
 
+def test_steps_that_fold_echoes_are_refused_in_one_sentence():
+    radar = Radar(gpr={"steps": 201})
+    radar.run(2)
+    (sentence,) = [m.status[0].message for _, m in radar.log["events"]
+                   if m.status[0].name.endswith("UNIT_FAILED")]  # fmt: skip
+    assert "fold echoes of more than 67 ns: give at least 298 steps" in sentence
+
+
+def test_a_wider_band_finds_the_same_layer():
+    radar = Radar(gpr={"last_ghz": 8.0, "steps": 701, "step_s": 4e-4}).bury().begin().drive(22)
+    layer = radar.all_rows("picks", PICKS)
+    layer = layer[layer["quality"] == 0]
+    assert len(layer) >= 7
+    assert np.all(np.abs(layer["depth_m"] - BOUNDARY_M) < 2.0 * layer["depth_sigma_m"])
+
+
 def test_duty_and_data_are_counted():
     radar = Radar().bury().begin().drive(21)
     told = radar.unit("gpr").housekeeping()
