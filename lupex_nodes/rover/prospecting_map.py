@@ -37,8 +37,11 @@ from lupex_nodes.rover.uplinked_map import MapParameters, uplinked_map
 
 _PERIOD = seconds(60.0)
 _KEPT = 5000
-#: Places whose light is worked out: more than sites are told, as steep or dark ones fall out.
-_CANDIDATES = 30
+#: Places whose light is worked out, for each that is told: dark ones fall behind.
+_CANDIDATES = 3
+#: Light and contact are those of the middle of a square, and hold for a day: a horizon takes long.
+_SQUARE_M = 20.0
+_DAY = seconds(86400.0)
 _SEEN_WITHIN_M = 1.5
 _ICE = ("x_m", "y_m", "ice_wt_percent", "ice_sigma_wt_percent")
 _REFLECTOR = ("x_m", "y_m", "depth_m", "depth_sigma_m", "reflection_db")
@@ -112,6 +115,7 @@ class ProspectingMap(Unit):
         self._reflectors: list[list[float]] = []
         self._seen: tuple[Any, ...] = (None, None, None)
         self._told_at: int | None = None
+        self._skies: dict[tuple[int, int], tuple[int, tuple[float, float]]] = {}
         self._best: Site | None = None
         self._count = 0
 
@@ -218,6 +222,15 @@ class ProspectingMap(Unit):
             near = np.hypot(rows["x_m"] - x, rows["y_m"] - y) <= _SEEN_WITHIN_M
             rows[names[0]][near], rows[names[1]][near] = value, error
 
+    def _sky(self, x_m: float, y_m: float, now: int) -> tuple[float, float]:
+        """Return the shares of Sun and Earth of the square about a place."""
+        square = math.floor(x_m / _SQUARE_M), math.floor(y_m / _SQUARE_M)
+        known = self._skies.get(square)
+        if known is None or now > known[0] + _DAY:
+            middle = ((each + 0.5) * _SQUARE_M for each in square)
+            known = self._skies[square] = now, self.forecast.shares(*middle, now)
+        return known[1]
+
     # --- drill sites -------------------------------------------------------------------------
 
     def _rank(self, now: int, found: Cells) -> None:
@@ -226,11 +239,11 @@ class ProspectingMap(Unit):
         wishes = SiteWishes(p.worth_wt_percent, p.even_deg, max(p.steep_deg, p.even_deg + 0.1))
         slope = np.asarray(self.ground.slope_deg(found.x_m, found.y_m))
         always = np.ones(slope.size)
-        near = rank_sites(found, slope, always, always, wishes, _CANDIDATES)
+        near = rank_sites(found, slope, always, always, wishes, _CANDIDATES * p.sites)
         if not near:
             return
         index = [int(np.argmin(np.hypot(found.x_m - s.x_m, found.y_m - s.y_m))) for s in near]
-        sky = np.array([self.forecast.shares(site.x_m, site.y_m, now) for site in near])
+        sky = np.array([self._sky(site.x_m, site.y_m, now) for site in near])
         few = Cells(*(column[index] for column in found))
         sites = rank_sites(few, slope[index], sky[:, 0], sky[:, 1], wishes, p.sites)
         rows = []
