@@ -174,7 +174,7 @@ class Alis(Unit):
     odometry = Input("rover/odometry", Odometry)
     spectra = Output("~/spectra", PointCloud2, schema=SPECTRA, frame_id="map")
     reflectance = Output("~/reflectance", PointCloud2, schema=REFLECTANCE)
-    ice = Output("~/ice", PointCloud2, Qos.STATE, schema=SURFACE_ICE, frame_id="map")
+    surface_ice = Output("~/surface_ice", PointCloud2, schema=SURFACE_ICE, frame_id="map")
     image = Output("~/image", Image, frame_id="payload/alis")
     load = Output("~/load", PointCloud2, schema=LOAD, physical=True)
 
@@ -211,7 +211,7 @@ class Alis(Unit):
         self._quality, self._mirror_error_deg = 0, 0.0
         # when the lamp was on last
         self._monitor = 1.0
-        self._said = (0.0, 0.0, 0.0, 0.0)
+        self._depth = 0.0
 
     @command("takes dark frames and the white reference, which a product needs", Calibrate)
     def calibrate(self, now: int, arguments: Calibrate) -> Running:
@@ -271,17 +271,13 @@ class Alis(Unit):
         return self._plan[0].ends if self._plan else now + _IDLE_PERIOD
 
     def housekeeping(self) -> dict[str, Any]:
-        """Say how the detector, lamp and mirror are, what was found last, duty and data."""
-        snr, depth, content, error = self._said
+        """Say how detector, lamp and mirror are, what was seen last, duty and data."""
         return {
             "detector_temperature_k": self._detector_k(),
             "lamp_monitor": self._monitor,
             "mirror_error_deg": self._mirror_error_deg,
             "quality": self._quality,
-            "snr": snr,
-            "depth_1500": depth,
-            "ice_wt_percent": content,
-            "ice_sigma_wt_percent": error,
+            "depth_1500": self._depth,
             "duty_s": self._duty_s,
             "data_mb": self._data_mb,
         }
@@ -503,10 +499,9 @@ class Alis(Unit):
             rows[name] = values
         self.reflectance.publish_rows(now, rows)
         row = ice_row(found, last)
-        self.ice.publish_rows(now, [row])
+        self.surface_ice.publish_rows(now, [row])
         self._quality = row[-1]
-        self._said = (spectrum.snr, float(found.band_depth[2]), found.ice_wt_percent,
-                      found.ice_sigma_wt_percent)  # fmt: skip
+        self._depth = float(found.band_depth[2])
         verdict = "shows ice" if found.detected else "shows no ice"
         self.event("SPECTRUM", f"The spectrum of the {list(_TARGETS)[int(last['target'])]} "
                    f"{verdict}.", level=OK, detected=found.detected,

@@ -25,7 +25,7 @@ from lupex_nodes.system import System, UnitEntry
 from lupex_nodes.world.records import LOAD, OPTICAL_SURFACE, SUN
 
 NAME = "alis"
-RAW, ICE, IMAGE = (f"payload/{NAME}/{topic}" for topic in ("spectra", "ice", "image"))
+RAW, ICE, IMAGE = (f"payload/{NAME}/{topic}" for topic in ("spectra", "surface_ice", "image"))
 SHADOW = (180.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0)
 LIT = (180.0, 1.5, 1.0, 1361.0, 1.0, 1.0, 1.0, -1.0, 1361.0)
 
@@ -224,7 +224,7 @@ def test_duty_and_data_are_counted() -> None:
     bench = on_soil(0.0)
     looked(bench)
     values = bench.unit(NAME).housekeeping()
-    assert len(values) <= 10
+    assert len(values) <= 7
     sent = sum(len(m.data) for t in (RAW, IMAGE) for _, m in bench.log[t])
     assert values["data_mb"] == pytest.approx(sent / 1e6)
     # 28 s of dark frames and target at one second, 8 s with the short frames of the white
