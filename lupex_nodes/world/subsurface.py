@@ -120,6 +120,9 @@ class Subsurface(Unit):
         )
         self._soil_grain_um = 70.0 * math.exp(0.3 * rng.standard_normal())
         self._maturity, self._pyroxene_percent = rng.uniform(0.3, 0.9), rng.uniform(3.0, 15.0)
+        self._permittivity_factor = 1.0 + p.permittivity_sigma * float(
+            np.clip(rng.standard_normal(), -3.0, 3.0)
+        )
         self._boulders = np.array(p.buried("boulder")).reshape(-1, 4)
         radius = np.repeat(equal_response_radii(_RINGS, DETECTOR_HEIGHT_M), _AZIMUTHS)
         ring = np.repeat(np.arange(_RINGS), _AZIMUTHS)
@@ -277,7 +280,8 @@ class Subsurface(Unit):
         rows = np.zeros(depth_m.size, COLUMN.dtype)
         rows["depth_m"], rows["density_kg_m3"] = np.round(depth_m, _DECIMALS), filled.density_kg_m3
         rows["temperature_k"] = soil.temperature_k
-        rows["permittivity"], rows["loss_tangent"] = filled.permittivity, filled.loss_tangent
+        rows["permittivity"] = filled.permittivity * self._permittivity_factor
+        rows["loss_tangent"] = filled.loss_tangent
         rows["water_wt_percent"] = filled.water_wt_percent
         for name, content in filled.frozen_wt_percent.items():
             rows["ice_wt_percent" if name == "h2o" else f"{name}_wt_percent"] = content

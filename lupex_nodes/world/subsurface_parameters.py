@@ -65,6 +65,10 @@ class SubsurfaceParameters(Parameters):
     ice_grain_max_um: float = parameter(
         300.0, "grains of ice at the surface", "um", ge=1.0, le=2000.0, live=False, assumed=True
     )
+    permittivity_sigma: float = parameter(
+        0.03, "of the site's permittivity about the law of Apollo's samples, relative", ge=0.0,
+        le=0.2, live=False, assumed=True,
+    )  # fmt: skip
     rock_permittivity: float = parameter(
         7.0, "of rocks, 6 to 8", ge=3.0, le=12.0, live=False, assumed=True
     )
