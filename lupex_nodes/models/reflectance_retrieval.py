@@ -61,7 +61,6 @@ COLUMNS = (
 BAND_WINDOWS_UM = ((1.01, 1.05), (1.23, 1.30), (1.475, 1.535), (1.645, 1.665))
 _CLEAR_UM = ((0.70, 0.98), (1.07, 1.13))
 _SHOULDERS_UM = ((1.61, 1.63), (1.69, 1.73))
-_SHAPE_ERROR = 0.02
 _KNOWN_SIGMA_K = 35.0
 _MIRROR_LIMIT_DEG = 2.0
 _STANDARD = (float(np.cos(np.radians(30.0))), 1.0)
@@ -335,12 +334,13 @@ def _band_depths(spectrum: Spectrum, minerals: _Minerals, found: _Found) -> tupl
     """Return depths and standard errors of the four bands.
 
     What ice does to the continuum, brightening it and absorbing a little where it is nearly clear,
-    is taken from the posterior, and a fifth of it is put to the error.
+    and the shape of its band are those of the likeliest nodes, and differ from node to node.
     """
     wavelength, usable = spectrum.wavelength_um, spectrum.usable
     reflectance = np.where(usable, spectrum.reflectance, 1.0)
     log, variance = np.log(reflectance), (spectrum.sigma / reflectance) ** 2
     depth, sigma = np.zeros(4), np.full(4, np.inf)
+    # one row a node
     off, covariance = log - minerals.mean - found.brightening, minerals.covariance
     for index, window in enumerate(BAND_WINDOWS_UM):
         band = usable & _within(wavelength, window)
@@ -351,20 +351,21 @@ def _band_depths(spectrum: Spectrum, minerals: _Minerals, found: _Found) -> tupl
             inner = covariance[np.ix_(near, near)] + np.diag(variance[near])
             across = covariance[np.ix_(band, near)].mean(axis=0)
             gain = np.linalg.solve(inner, across)
-            of_ice = float(gain @ found.absorption[near])
-            change = float(off[band].mean() - gain @ off[near]) + of_ice
-            moved = float(found.brightening[band].mean() - gain @ found.brightening[near])
+            each = off[:, band].mean(axis=1) - (off - found.absorption)[:, near] @ gain
+            change = float(found.weight @ each)
             error = float(covariance[np.ix_(band, band)].mean() - gain @ across)
-            error += (of_ice**2 + moved**2) / 25.0 + float(variance[band].sum()) / band.sum() ** 2
+            error += float(variance[band].sum()) / band.sum() ** 2
+            error += float(found.weight @ (each - change) ** 2)
         elif index == 2:
-            # the height of the whole band, its shape from the posterior
-            shape = found.absorption[usable] / found.absorption[band].mean()
+            # the height of the whole band
+            height = found.absorption[:, band].mean(axis=1, keepdims=True)
+            shape = found.absorption[:, usable] / height
             total = covariance[np.ix_(usable, usable)] + np.diag(variance[usable])
-            filtered = np.linalg.solve(total, shape)
-            error = 1.0 / float(filtered @ shape)
-            change = error * float(filtered @ off[usable])
-            moved = error * float(filtered @ found.brightening[usable])
-            error += moved**2 / 25.0 + (_SHAPE_ERROR * change) ** 2
+            filtered = np.linalg.solve(total, shape.T).T
+            own = 1.0 / (filtered * shape).sum(axis=1)
+            each = own * (filtered * off[:, usable]).sum(axis=1)
+            change = float(found.weight @ each)
+            error = float(found.weight @ (own + (each - change) ** 2))
         elif index == 3 and all((near & (np.sign(wavelength - 1.65) == s)).any() for s in (-1, 1)):
             # cold or warm, ice absorbs at the shoulders too: a straight line between them
             design = np.column_stack([np.ones(near.sum()), wavelength[near] - 1.65])
@@ -386,16 +387,19 @@ class _Found(NamedTuple):
     content: tuple[float, float, float, float, float, float]
     temperature: tuple[float, float]
     reduced_chi_square: float
+    weight: Array
+    """Of the likeliest nodes, shape (k,), sum 1."""
     brightening: Array
-    """Change of the logarithm by ice that absorbs nothing, mean of the posterior, all bands."""
+    """Change of the logarithm by ice that absorbs nothing, at each of them, all bands, (k, n)."""
     absorption: Array
-    """Further change by what it absorbs."""
+    """Further change by what it absorbs, (k, n)."""
 
 
 _RATIOS = 48
 _GRAINS = 10
 _TEMPERATURES = 8
 _SOIL_GRAINS = 15
+_KEPT_NODES = 400
 
 
 def _posterior(spectrum: Spectrum, minerals: _Minerals, parameters: RetrievalParameters) -> _Found:
@@ -471,16 +475,17 @@ def _posterior(spectrum: Spectrum, minerals: _Minerals, parameters: RetrievalPar
     kelvin = float(weight @ temperature)
     step = (prior.temperature_k[1] - prior.temperature_k[0]) / _TEMPERATURES
     kelvin_sigma = np.sqrt(float(weight @ (temperature - kelvin) ** 2) + step**2 / 12.0)
-    likely = np.exp(likelihood - likelihood.max())
-    likely /= likely.sum()
-    clear = transparent(ratio, dry)
-    brightening, absorption = np.zeros(usable.size), np.zeros(usable.size)
-    brightening[usable] = likely.sum(axis=(1, 2)) @ clear
-    absorption[usable] = np.einsum("qdt,qdtn->n", likely, change) - brightening[usable]
+    flat = likelihood.ravel()
+    nodes = np.argsort(flat)[::-1][:_KEPT_NODES]
+    weight = np.exp(flat[nodes] - flat[nodes[0]])
+    brightening, absorption = np.zeros((2, nodes.size, usable.size))
+    brightening[:, usable] = transparent(ratio[np.unravel_index(nodes, likelihood.shape)[0]], dry)
+    absorption[:, usable] = change.reshape(flat.size, -1)[nodes] - brightening[:, usable]
     return _Found(
         _summary(density),
         (kelvin, float(kelvin_sigma)),
         float(misfit.min() / wavelength.size),
+        weight / weight.sum(),
         brightening,
         absorption,
     )

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import sys
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,141 +14,46 @@ from hypothesis import strategies as st
 
 from lupex_nodes.models import reflectance_retrieval as retrieval
 from lupex_nodes.models.infrared_spectrometer import InfraredSpectrometer
-from lupex_nodes.models.reflectance import (
-    Soil,
-    SoilConstants,
-    draw_constants,
-    draw_soil,
-    soil_reflectance,
-)
 from lupex_nodes.models.reflectance_retrieval import (
-    BAND_WINDOWS_UM,
     LAMPLIGHT,
     SUNLIGHT,
     TARGET,
     TARGET_DARK,
     WHITE,
-    WHITE_DARK,
     RetrievalParameters,
     SurfaceIce,
     product,
 )
 
-RAW = np.dtype(
-    [("measurement", "u4"), ("segment", "u1"), ("light", "u1"), ("wavelength_um", "f4"),
-     ("counts_dn", "u4"), ("frames", "u2"), ("exposure_s", "f4"), ("saturated", "u1"),
-     ("lamp_monitor", "f4"), ("range_m", "f4"), ("cos_incidence", "f4"), ("cos_emission", "f4"),
-     ("mirror_error_deg", "f4")]
-)  # fmt: skip
-INSTRUMENT = InfraredSpectrometer()
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
+
+import infrared_looks  # noqa: E402
+import scores  # noqa: E402
+from infrared_looks import INSTRUMENT, Look, look  # noqa: E402
 
 
-@dataclass(frozen=True)
-class Look:
-    """A raw record and what is true of it."""
-
-    raw: np.ndarray
-    soil: Soil
-    band_depth: np.ndarray
-
-
-def expose(rng, instrument, measurement, segment, electrons_s, frames, **columns):
-    exposure_s = instrument.best_exposure_s(
-        columns.pop("brightest", electrons_s) + instrument.dark_e_s, 1.0
-    )
-    seen = instrument.expose(rng, electrons_s + instrument.dark_e_s, exposure_s, frames)
-    rows = np.zeros(instrument.band_count, RAW)
-    rows["wavelength_um"] = instrument.wavelength_um
-    rows["counts_dn"], rows["saturated"] = seen
-    rows["measurement"], rows["segment"], rows["frames"] = measurement, segment, frames
-    rows["exposure_s"], rows["lamp_monitor"] = exposure_s, 1.0
-    for name, value in columns.items():
-        rows[name] = value
-    return rows
-
-
-def look(
-    seed: int,
-    ice_wt_percent: float,
-    *,
-    frames: int = 1,
-    light: int = LAMPLIGHT,
-    temperature_k: float | None = None,
-    instrument: InfraredSpectrometer = INSTRUMENT,
-    **changes: float,
-) -> Look:
-    """Take the white reference, then a target at 3 m."""
-    rng = np.random.default_rng(seed)
-    constants = draw_constants(rng)
-    soil = replace(draw_soil(rng, ice_wt_percent, temperature_k), **changes)
-    # slopes change the level, and no lamp has quite its nominal colour
-    level = float(np.exp(0.1 * rng.standard_normal()))
-    lamp = replace(instrument, lamp_temperature_k=2900.0 + 50.0 * float(rng.standard_normal()))
-    cosines = (0.05 if light == SUNLIGHT else 0.4), 0.4
-    wavelength, responsivity = instrument.wavelength_um, instrument.responsivity
-    reflectance = level * soil_reflectance(wavelength, soil, *cosines, constants)
-    white = lamp.lamp_radiance(np.full(wavelength.size, 0.99), 0.5, 1.0) * responsivity
-    if light == SUNLIGHT:
-        target = lamp.sun_radiance(reflectance, 1.0, cosines[0]) * responsivity
-    else:
-        target = lamp.lamp_radiance(reflectance, 3.0, cosines[0]) * responsivity
-    near = {"range_m": 0.5, "cos_incidence": 1.0, "cos_emission": 1.0}
-    far = {"range_m": 3.0, "cos_incidence": cosines[0], "cos_emission": cosines[1], "light": light}
-    none = np.zeros(wavelength.size)
-    raw = [
-        expose(rng, instrument, 1, WHITE_DARK, none, 10, brightest=white, **near),
-        expose(rng, instrument, 1, WHITE, white, 10, **near),
-        expose(rng, instrument, 2, TARGET_DARK, none, frames, brightest=target, **far),
-        expose(rng, instrument, 2, TARGET, target, frames, **far),
-    ]
-    return Look(np.concatenate(raw), soil, true_depth(wavelength, soil, constants, cosines))
-
-
-def true_depth(
-    wavelength: np.ndarray, soil: Soil, constants: SoilConstants, cosines: tuple[float, float]
-) -> np.ndarray:
-    """Against the same soil whose ice absorbs nothing."""
-    seen, clear = (
-        np.log(soil_reflectance(wavelength, soil, *cosines, constants, absorbing))
-        for absorbing in (True, False)
-    )
-    windows = [(wavelength >= low) & (wavelength <= high) for low, high in BAND_WINDOWS_UM[:3]]
-    return np.array([1.0 - np.exp((seen - clear)[each].mean()) for each in windows])
-
-
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def fifty(light: int) -> list[tuple[SurfaceIce, Look]]:
-    """Contents log-uniform from 0.3 to 30 wt%, everything else from its prior."""
-    contents = np.exp(np.random.default_rng(100).uniform(*np.log([0.3, 30.0]), 50))
-    looks = [look(seed, float(c), light=light) for seed, c in enumerate(contents)]
-    return [(product(each.raw), each) for each in looks]
+    return infrared_looks.fifty(range(50), light)
 
 
 @pytest.mark.parametrize("light", [LAMPLIGHT, SUNLIGHT])
 def test_fifty_spectra_cover_their_sets_of_content(light: int) -> None:
-    # 99 % binomial intervals for n = 50
-    within_68 = within_95 = 0
-    for found, seen in fifty(light):
-        content = seen.soil.ice_wt_percent
-        within_68 += found.lower_68_wt_percent <= content <= found.upper_68_wt_percent
-        within_95 += found.lower_95_wt_percent <= content <= found.upper_95_wt_percent
+    for share, count in zip((0.68, 0.95), infrared_looks.held(fifty(light)), strict=True):
+        assert scores.within(count, scores.share_bounds(50, share))
+    for found, _ in fifty(light):
         assert found.ice_sigma_wt_percent <= 0.8 * found.ice_wt_percent + 0.5
-    assert 25 <= within_68 <= 42
-    assert 43 <= within_95 <= 50
 
 
 @pytest.mark.parametrize("light", [LAMPLIGHT, SUNLIGHT])
 def test_fifty_spectra_cover_their_band_depths(light: int) -> None:
     found = fifty(light)
-    depth = np.array([each.band_depth[:3] for each, _ in found])
-    sigma = np.array([each.band_depth_sigma[:3] for each, _ in found])
-    z = np.abs(depth - [seen.band_depth for _, seen in found]) / sigma
-    assert sigma[:, 2].max() < 0.01
-    for band in range(3):
-        assert 25 <= np.count_nonzero(z[:, band] < 1.0) <= 42
-        assert 43 <= np.count_nonzero(z[:, band] < 2.0) <= 50
-        assert np.count_nonzero(z[:, band] < 3.0) >= 48
-        assert 0.75 <= np.sqrt(np.mean(z[:, band] ** 2)) <= 1.26
+    assert max(each.band_depth_sigma[2] for each, _ in found) < 0.01
+    for z in infrared_looks.depth_errors(found).T:
+        spread = scores.coverage(z.tolist())
+        for count, bounds in zip(spread.within, scores.sigma_bounds(50), strict=True):
+            assert scores.within(count, bounds)
+        assert scores.within(spread.rms, scores.rms_bounds(50))
 
 
 def test_a_depth_of_two_percent_is_three_standard_errors_at_a_signal_to_noise_of_100() -> None:
