@@ -324,6 +324,8 @@ class NeutronPrior:
     lambda_e_sigma: float = 0.10
     thermal_amplitude: float = THERMAL_AMPLITUDE
     thermal_amplitude_sigma: float = 0.10
+    form_sigma: float = 0.10
+    """Of the closed form of the epithermal ratio, relative to what hydrogen does to it."""
     epithermal_dry_rate_cps: float = 20.0
     thermal_dry_rate_cps: float = 30.0
     dry_rate_sigma: float = 0.10

@@ -36,7 +36,8 @@ def possibilities(
 
     Wet soil under a dry cover has a content log-uniform over 0.1 to 20 wt% and a cover uniform
     over 0 to 150 g/cm2; a thin wet layer on dry soil the same content and a mass uniform up to
-    90 g/cm2. k_e, lambda_e and the thermal amplitude are as in the prior. One epithermal ratio
+    90 g/cm2. k_e, lambda_e, the thermal amplitude and the error of the closed
+    forms are as in the prior. One epithermal ratio
     fits a shallow poor and a deep rich layer, and the thermal ratio need not decide between them,
     so the set may have branches.
     """
@@ -46,8 +47,10 @@ def possibilities(
     under, thin = np.zeros((100, 101)), np.zeros((100, 60))
     for k_e in prior.k_e * (1.0 + prior.k_e_sigma * _STEPS):
         for lambda_e in prior.lambda_e_g_cm2 * (1.0 + prior.lambda_e_sigma * _STEPS):
-            under += _likelihood(epithermal_ratio(content, cover, k_e, lambda_e), epithermal)
-        thin += _STEPS.size * _likelihood(wet_over_dry_ratio(content, layer, k_e), epithermal)
+            under += _epithermal(epithermal_ratio(content, cover, k_e, lambda_e), epithermal, prior)
+        thin += _STEPS.size * _epithermal(
+            wet_over_dry_ratio(content, layer, k_e), epithermal, prior
+        )
     if np.isfinite(thermal[0]):
         amplitude = prior.thermal_amplitude
         under *= _thermal(thermal_ratio(content, cover, amplitude), thermal, prior)
@@ -67,8 +70,9 @@ def possibilities(
     return np.column_stack([soils[order[:inside]], summed[:inside] / summed[-1]])
 
 
-def _likelihood(ratio: Array, seen: tuple[float, float]) -> Array:
-    return np.exp(-0.5 * ((ratio - seen[0]) / seen[1]) ** 2)
+def _epithermal(ratio: Array, seen: tuple[float, float], prior: NeutronPrior) -> Array:
+    sigma = np.hypot(seen[1], prior.form_sigma * (ratio - 1.0))
+    return np.exp(-0.5 * ((ratio - seen[0]) / sigma) ** 2) / sigma
 
 
 def _thermal(ratio: Array, seen: tuple[float, float], prior: NeutronPrior) -> Array:

@@ -34,6 +34,7 @@ BRIGHT_SHARE = 0.02
 DETECTION_SIGMA = 4.4
 _LEVELS = 13
 _STRIDE_S = 5.0
+_UNKNOWN_SIGMA = 100.0
 
 
 def running_water(
@@ -44,9 +45,8 @@ def running_water(
 ) -> tuple[float, float, float]:
     """Apparent water (wt%) of the rows given, its standard error, and the significance of it.
 
-    `dry_rate_cps` is without background, as in `Deposit`. The significance is how many standard
-    deviations of its Poisson law dry ground would have to be off to count so few. NaN when the
-    rows hold no live time or no counts above the background.
+    `dry_rate_cps` is without background, as in `Deposit`. NaN when the rows hold no live time or
+    no counts above the background.
     """
     parameters = parameters or RetrievalParameters()
     prior = parameters.prior
@@ -56,20 +56,28 @@ def running_water(
         return float("nan"), float("nan"), float("nan")
     ratio, sigma = _ratio(counts, live_s, dry_rate_cps, dry_rate_sigma_cps, parameters)
     water, error = _water(ratio, sigma, parameters)
-    lacking = significance(counts, live_s, dry_rate_cps, prior.background_cps)
-    return float(water), float(error), float(lacking)
+    # what the background is cancels: dry ground was counted with it
+    background_sigma = prior.background_sigma * prior.background_cps
+    reference_sigma = np.sqrt(max(dry_rate_sigma_cps**2 - background_sigma**2, 0.0))
+    reference = dry_rate_cps + prior.background_cps
+    return (
+        float(water),
+        float(error),
+        float(significance(counts, live_s, reference, reference_sigma)),
+    )
 
 
 def significance(
-    counts: ArrayLike, live_s: ArrayLike, dry_rate_cps: ArrayLike, background_cps: float
+    counts: ArrayLike, live_s: ArrayLike, reference_cps: ArrayLike, reference_sigma_cps: ArrayLike
 ) -> Array:
-    """Standard deviations of dry ground's Poisson law that counts in some time lack.
+    """Standard deviations that counts in some time lack to a reference counted on dry ground.
 
-    Beyond `DETECTION_SIGMA` in 58 s, which at 0.1 m/s are 5.8 m, the ground is wet: dry ground
-    does so less than once in 100 km, and soil of 0.5 wt% in 95 % of cases within 6 m.
+    Beyond `DETECTION_SIGMA` in 58 s, 5.8 m at 0.1 m/s, the ground is wet. With an hour on dry
+    ground as the reference, dry ground does so less than once in 100 km, and homogeneous soil of
+    0.5 wt% with a probability of 0.95 before the rover has driven 6 m over it.
     """
-    expected = (np.asarray(dry_rate_cps, float) + background_cps) * live_s
-    return (expected - counts) / np.sqrt(expected)
+    expected = np.asarray(reference_cps, float) * live_s
+    return (expected - counts) / np.hypot(np.sqrt(expected), reference_sigma_cps * live_s)
 
 
 class Profile(NamedTuple):
@@ -86,7 +94,7 @@ class Profile(NamedTuple):
     epithermal_ratio: Array
     epithermal_ratio_sigma: Array
     thermal_ratio: Array
-    """NaN, as its sigma, when the thermal tube counts no more than its background."""
+    """1 +- 100, which says nothing, when the thermal tube counts no more than its background."""
     thermal_ratio_sigma: Array
     apparent_water_wt_percent: Array
     standard_error_wt_percent: Array
@@ -140,7 +148,7 @@ def profile(rows: Rows, cell: NDArray[np.int64], parameters: RetrievalParameters
     pair = (
         in_window(thermal, thermal_dry - prior.background_cps, float(thermal_sigma))
         if lives
-        else (np.full(epithermal.size, np.nan),) * 2
+        else (np.ones(epithermal.size), np.full(epithermal.size, _UNKNOWN_SIGMA))
     )
     water, error = _water(epithermal, sigma, parameters)
     return Profile(

@@ -119,6 +119,8 @@ class Area(NamedTuple):
     """Rows are the unit vectors of the two sides in the map."""
     low_m: Array
     high_m: Array
+    narrow: NDArray[np.bool_]
+    """Sides across which the track is one line, from which nothing tells left from right."""
 
     @classmethod
     def around(cls, position_m: Array, parameters: RetrievalParameters) -> Area:
@@ -132,7 +134,7 @@ class Area(NamedTuple):
         low, high = low[best], high[best]
         narrow = high - low < 2.0 * parameters.radius_min_m
         margin = np.where(narrow, parameters.radius_max_m, 0.0)
-        return cls(axes[best], low - margin, high + margin)
+        return cls(axes[best], low - margin, high + margin, narrow)
 
 
 # --- Search ------------------------------------------------------------------------------------
@@ -195,14 +197,13 @@ def _fit(channel: Channel, exposure_s: Array, expected: Array, response: Single)
     )
 
 
-def _poisson_gain(survey: Survey, fit: _Fit, response: Single) -> Array:
+def _poisson_gain(channel: Channel, exposure_s: Array, fit: _Fit, response: Single) -> Array:
     """Log-likelihood of each node's rates over that of no deposit; exact."""
-    channel = survey.epithermal
-    dry = channel.dry_rate(survey.exposure_s)
+    dry = channel.dry_rate(exposure_s)
     level = np.maximum(fit.level / dry, 1e-3)
     rate = fit.rate(response) / response.dtype.type(dry)
     track = _weighted_sum(np.log(rate), channel.counts)
-    track -= _weighted_sum(rate - 1.0, dry * survey.exposure_s)
+    track -= _weighted_sum(rate - 1.0, dry * exposure_s)
     standing = dry * channel.standing_exposure_s
     return track + channel.standing_counts * np.log(level) - standing * (level - 1.0)
 
@@ -231,6 +232,9 @@ class _Lattice:
     def __init__(self, survey: Survey, area: Area, parameters: RetrievalParameters) -> None:
         self.area, self.parameters = area, parameters
         self.track = (area.axes @ survey.position_m.T).astype(np.float32)
+        # else errors of navigation would choose a side
+        middle = 0.5 * (area.low_m + area.high_m)[area.narrow, None]
+        self.track[area.narrow] = middle.astype(np.float32)
         side = np.maximum(area.high_m - area.low_m, 1.0)
         self.cells = np.ceil(side / np.sqrt(np.prod(side) / _CENTRES)).astype(int)
         # rounded up, so that surveys of like size share their tables
@@ -274,7 +278,7 @@ def _search(survey: Survey, area: Area, parameters: RetrievalParameters) -> _Nod
         centre, radius = lattice.centre(cell[:, :2], level), lattice.radius(cell[:, 2], level)
         response = lattice.table(lattice.distance(centre), radius[:, None])
         fit = _fit(channel, exposure, expected, response)
-        gain = _poisson_gain(survey, fit, response)
+        gain = _poisson_gain(channel, exposure, fit, response)
         score = fit.log_evidence(gain, background)
         weight = np.exp(score - score.max())
         weight /= weight.sum()

@@ -67,7 +67,7 @@ def _deposits(
         deposit = disc_of([run])
         for k, (of_other, other) in enumerate(found):
             apart_m = np.hypot(*(_centre(seen, run) - _centre(seen, of_other[0])))
-            if apart_m > 2.0 * parameters.radius_max_m:
+            if apart_m > 1.5 * (deposit.radius_m + other.radius_m):
                 continue
             one = disc_of([*of_other, run])
             two_gain = deposit.contrast + other.contrast - one.contrast
@@ -78,7 +78,12 @@ def _deposits(
                 break
         else:
             found.append(([run], deposit))
-    detected = tuple(deposit for _, deposit in found if deposit.detected)
+    # what is found elsewhere about is no disc of the run
+    detected = tuple(
+        deposit
+        for own, deposit in found
+        if deposit.detected and any(_inside(seen, run, deposit) for run in own)
+    )
     if detected:
         return detected
     survey = binned(rows, rows.periods(parameters.bin_duration_s), parameters)
@@ -96,6 +101,12 @@ def _runs(seen: Profile) -> list[tuple[int, int]]:
 
 def _centre(seen: Profile, run: tuple[int, int]) -> Array:
     return np.array([seen.x_m[slice(*run)].mean(), seen.y_m[slice(*run)].mean()])
+
+
+def _inside(seen: Profile, run: tuple[int, int], deposit: Deposit) -> bool:
+    """Whether the middle of a run lies in a disc."""
+    x_m, y_m = _centre(seen, run)
+    return bool(np.hypot(x_m - deposit.x_m, y_m - deposit.y_m) < deposit.radius_m)
 
 
 def _disc_of(
@@ -116,5 +127,5 @@ def _disc_of(
         free[first:end] = True
     about = rows.of_track(free[cell])
     survey = binned(about, about.periods(parameters.bin_duration_s), parameters)
-    near = np.hypot(*(survey.position_m - centre).T) < 3.0 * parameters.radius_max_m
+    near = np.hypot(*(survey.position_m - centre).T) < 1.5 * parameters.radius_max_m
     return disc(survey, Area.around(survey.position_m[near], parameters), parameters)

@@ -391,7 +391,6 @@ class NeutronSpectrometer(Unit):
             self.event("NO_PRODUCT", f"The survey gave no product: {error}", level=WARN)
             return
         self._publish_profile(now, profile)
-        self.deposits.publish_rows(now, [_row(each) for each in found])
         clearest = found[0]
         self.deposit.publish_rows(now, [_row(clearest)])
         nodes = np.zeros(sum(len(each.possibilities) for each in found), POSSIBILITIES.dtype)
@@ -402,7 +401,9 @@ class NeutronSpectrometer(Unit):
             for column, field in enumerate(POSSIBILITIES.fields[:-1]):
                 part[field.name] = each.possibilities[:, column]
             part["deposit"] = number
-        self.possibilities.publish_rows(now, nodes)
+        if clearest.detected:
+            self.deposits.publish_rows(now, [_row(each) for each in found])
+            self.possibilities.publish_rows(now, nodes)
         self._water = clearest.estimate_wt_percent, clearest.standard_error_wt_percent
         number = len(found) if clearest.detected else 0
         verdict = ("no deposit", "a deposit")[number] if number < 2 else f"{number} deposits"

@@ -30,7 +30,7 @@ WATER = Schema(
     ("standard_error_wt_percent", "f4", "1 sigma"),
     ("epithermal_rate_cps", "f4", "recent, with background"),
     ("thermal_rate_cps", "f4", "recent, with background"),
-    ("significance", "f4", "standard deviations of dry ground's Poisson law that counts lack"),
+    ("significance", "f4", "standard deviations that counts lack to dry ground"),
 )
 PROFILE = Schema(
     "neutron_profile",
@@ -39,7 +39,7 @@ PROFILE = Schema(
     ("y_m", "f4", "map north"),
     ("epithermal_ratio", "f4", "to dry ground, of the window of track about the cell"),
     ("epithermal_ratio_sigma", "f4", "1 sigma"),
-    ("thermal_ratio", "f4", "as the epithermal; NaN when the tube counts its background only"),
+    ("thermal_ratio", "f4", "as the epithermal; 1 +- 100 when that tube is dead"),
     ("thermal_ratio_sigma", "f4", "1 sigma"),
     ("apparent_water_wt_percent", "f4", "of homogeneous soil with this epithermal ratio"),
     ("standard_error_wt_percent", "f4", "1 sigma"),

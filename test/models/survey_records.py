@@ -65,16 +65,17 @@ def survey(
     *,
     length_m: float = 300.0,
     speed_m_s: float = 0.1,
-    standing_s: int = 1200,
+    standing_s: int = 3600,
     warm_at_m: float | None = None,
     swing_k: float = 30.0,
     topography: bool = True,
+    passes: int = 1,
 ) -> Record:
-    """Stand, then drive east from x = 0; tubes warm up and cool down about one place."""
+    """Stand, then drive east from x = 0, and back; tubes warm up and cool down about one place."""
     rng = np.random.default_rng(seed)
     world = neutron.draw_constants(rng, PRIOR)
-    driven = int(length_m / speed_m_s)
-    x = np.r_[np.full(standing_s, -20.0), speed_m_s * (np.arange(driven) + 0.5)]
+    east = speed_m_s * (np.arange(int(length_m / speed_m_s)) + 0.5)
+    x = np.r_[np.full(standing_s, -20.0), *[east[:: (-1) ** k] for k in range(passes)]]
     place = np.column_stack([x, np.zeros(x.size)])
 
     coefficient = neutron.TEMPERATURE_COEFFICIENT_PER_K + 1e-4 * rng.standard_normal()

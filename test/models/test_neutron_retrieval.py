@@ -314,7 +314,9 @@ def test_possibilities_keep_both_branches() -> None:
     assert len(deep) > 0
     assert np.median(shallow[:, 0]) < 1.2
     assert np.median(deep[:, 0]) > 2.0
-    sure = neutron.NeutronPrior(k_e_sigma=0.01, lambda_e_sigma=0.01, thermal_amplitude_sigma=0.01)
+    sure = neutron.NeutronPrior(
+        k_e_sigma=0.01, lambda_e_sigma=0.01, thermal_amplitude_sigma=0.01, form_sigma=0.01
+    )
     known = possibilities((0.83, 0.003), (1.59, 0.01), sure)
     assert not np.any((known[:, 1] > 28.0) & (known[:, 1] < 40.0))  # two islands
 

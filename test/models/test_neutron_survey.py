@@ -15,11 +15,14 @@ from lupex_nodes.models.neutron_profile import DETECTION_SIGMA, running_water, s
 from lupex_nodes.models.neutron_retrieval import Deposit
 from lupex_nodes.models.neutron_survey import Product, survey_product, survey_profile
 
-A, B = Disc(40.0, 2.0, 15.0, 1.0, 15.0), Disc(100.0, -3.0, 15.0, 3.0, 50.0)
-C, D = Disc(180.0, 0.0, 30.0, 5.0, 85.0), Disc(310.0, 2.0, 15.0, 5.0, 157.0)
-DECOY_AT_M = 255.0
+A, B = Disc(40.0, 2.0, 15.0, 1.0, 15.0), Disc(100.0, -2.0, 15.0, 3.0, 50.0)
+C, D = Disc(185.0, 0.0, 36.0, 5.0, 85.0), Disc(330.0, 2.0, 15.0, 5.0, 157.0)
+"""As in the scenario survey. C is long because cover hides it: its apparent water, 0.27 wt%, is
+0.15 wt% where neutrons escape from 20 % less depth than assumed, and then not to be told from
+0.1 wt%."""
+DECOY_AT_M = 275.0
 """Dense soil without hydrogen, which neutrons don't see, and tubes 30 K warmer."""
-LENGTH_M = 345.0
+LENGTH_M = 365.0
 FOUND_WITHIN_M = 5.0
 SHALLOW = Disc(60.0, 0.0, 15.0, 3.0, 5.0)
 """Neither branch nor anomaly: the thermal ratio tells it apart."""
@@ -112,7 +115,7 @@ def test_fifty_lines_find_what_is_there_and_claim_no_more() -> None:
     assert counted["A"] + counted["B"] + counted["C"] >= 144
     assert counted["D"] + counted["beside D"] <= 2
     assert counted["decoy"] <= 2
-    elsewhere_km = 50 * (LENGTH_M - 150.0) / 1000.0
+    elsewhere_km = 50 * (LENGTH_M - 2.0 * (15.0 + 15.0 + 36.0 + 15.0)) / 1000.0
     assert counted["nothing"] <= 0.05 * elsewhere_km
     assert limits >= 43
     # Deposits of one seed share its calibration: the bounds are those of 50.
@@ -149,7 +152,8 @@ def test_profile_follows_the_ratio_along_the_track() -> None:
             share = neutron.disc_fraction(np.hypot(seen.x_m - disc.x_m, disc.y_m), disc.radius_m)
             ratio += (disc.ratios(record.world)[0] - 1.0) * share
         inside = np.abs(seen.x_m - A.x_m) < 8.0
-        assert seen.probability[inside].min() > 0.99
+        assert np.median(seen.probability[inside]) > 0.99
+        assert seen.probability[inside].min() > 0.9
         # every third cell: windows of 6 m share no counts; not where the ratio bends
         flat = np.abs(np.gradient(ratio)) < 0.01
         z.append(((seen.epithermal_ratio - ratio) / seen.epithermal_ratio_sigma)[flat][::3])
@@ -185,32 +189,30 @@ def test_product_is_a_pure_function_of_its_record() -> None:
 def test_half_a_percent_is_seen_within_six_metres_and_dry_ground_is_not() -> None:
     """58 s at 0.1 m/s: 0.95 detection at 0.01 false alarms per km, and the reference measured."""
     rng = np.random.default_rng(11)
-    window, rate = 58, 21.0
+    window, rate, standing_s = 58, 21.0, 3600.0
     assert DETECTION_SIGMA == 4.4
-
-    def dry_rate(count: int) -> np.ndarray:
-        return (rng.poisson(rate * 1200.0, count) / 1200.0 - 1.0)[:, None]
 
     def seen(rates: np.ndarray, trials: int) -> np.ndarray:
         counts = np.cumsum(rng.poisson(rates, (trials, rates.size)), axis=1, dtype=np.int32)
         sums = counts[:, window:] - counts[:, :-window]
-        return significance(sums, window, dry_rate(trials), 1.0).max(axis=1) > DETECTION_SIGMA
+        standing = rng.poisson(rate * standing_s, trials)[:, None]
+        reference = standing / standing_s, np.sqrt(standing) / standing_s
+        return significance(sums, window, *reference).max(axis=1) > DETECTION_SIGMA
 
     ratio = float(neutron.epithermal_ratio(0.5))
     onto_wet = np.r_[np.full(80, rate), np.full(60, 20.0 * ratio + 1.0)]
     assert seen(onto_wet, 40_000).mean() >= 0.947  # 0.95 less 3 sigma of the trials
-    kilometres, alarms = 2000, 0
-    for _ in range(20):
-        alarms += int(seen(np.full(10_000, rate), kilometres // 20).sum())
-    assert alarms <= 0.01 * kilometres + 3.0 * np.sqrt(0.01 * kilometres)
+    kilometres = 2000
+    alarms = sum(int(seen(np.full(10_000, rate), kilometres // 20).sum()) for _ in range(20))
+    assert alarms <= 0.01 * kilometres + 1.0
 
 
 def test_significance_is_that_of_the_running_product() -> None:
     raw = survey(1, length_m=100.0).raw[-58:]
     raw["tube_temperature_k"] = 290.0
     counts, live_s = float(raw["epithermal_counts"].sum()), float(raw["live_time_s"].sum())
-    _, _, lacking = running_water(raw, 20.0, 0.1)
-    assert lacking == pytest.approx(float(significance(counts, live_s, 20.0, 1.0)), rel=1e-5)
+    _, _, lacking = running_water(raw, 20.0, np.hypot(0.1, 0.1))
+    assert lacking == pytest.approx(float(significance(counts, live_s, 21.0, 0.1)), rel=1e-5)
 
 
 # --- What neutrons can't tell apart ---------------------------------------------------------------

@@ -8,7 +8,7 @@ from unit_bench import Bench
 
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.models.neutron import disc_fraction, epithermal_ratio
-from lupex_nodes.payload.records import COUNTS, WATER
+from lupex_nodes.payload.records import COUNTS, PROFILE, SPECTRUM, WATER
 from lupex_nodes.world.records import LEAKAGE, RADIATION, TRUTH
 
 UNITS = ("environment", "subsurface", "vehicle", "neutron_spectrometer")
@@ -162,3 +162,80 @@ def test_tubes_without_their_heater_are_cold_and_count_as_cold_tubes_do():
     bench.degrade(NAME, heater_off_k=60.0)
     bench.run(100)
     assert bench.unit(NAME)._tube_k == pytest.approx(before_k - 60.0, abs=0.5)
+
+
+def counts(bench, since=0.0):
+    return np.concatenate([COUNTS.rows(m) for t, m in bench.log[RAW] if t >= since])
+
+
+def spectra(bench):
+    return [SPECTRUM.rows(m) for _, m in bench.log["payload/neutron_spectrometer/spectrum"]]
+
+
+def test_spectra_hold_the_counts_of_each_second():
+    bench = Bench(*UNITS).run(3)
+    stand_at(bench, 15.0, 0.0)
+    bench.bus.request(NAME, "acquire")
+    bench.run(620)
+    told = spectra(bench)
+    assert len(told) == 10
+    # the last spectrum may be younger than the last count
+    seconds = counts(bench)
+    for name, tube in (("cadmium_counts", "epithermal_counts"), ("tin_counts", "thermal_counts")):
+        sorted_in = sum(int(rows[name].sum()) for rows in told)
+        total = np.cumsum(seconds[tube].astype(int))
+        assert sorted_in in total.tolist()
+    peak = sum(rows["cadmium_counts"] for rows in told).argmax()
+    assert told[0]["energy_kev"][peak] == pytest.approx(764.0, abs=17.0)
+    assert seconds["pulse_gain"][0] == 0.0, "not known before the first spectrum"
+    assert seconds["pulse_gain"][-1] == pytest.approx(1.0, abs=0.01)
+    assert (seconds["quality"] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "flag"),
+    [
+        ({"pulse_gain_factor": 0.8}, 1),
+        ({"heater_off_k": 40.0}, 1),
+        ({"epithermal_discharge_cps": 40.0}, 2),
+    ],
+)
+def test_spectra_tell_what_is_wrong_with_a_tube(changes, flag):
+    bench = Bench(*UNITS).run(200)
+    before = rate(bench, 0.0)
+    bench.degrade(NAME, **changes)
+    bench.run(1200)
+    late = counts(bench, since=400.0)
+    assert (late["quality"] == flag).all()
+    if "pulse_gain_factor" in changes:
+        assert late["pulse_gain"].mean() == pytest.approx(0.8, abs=0.01)
+        assert rate(bench, 400.0) == pytest.approx(before, rel=0.05), "no pulse is lost"
+    bench.degrade(NAME)
+    bench.run(200)
+    assert counts(bench)["quality"][-1] == 0
+
+
+def test_solar_particles_are_flagged():
+    bench = Bench(*UNITS).run(100)
+    bench.bus.publish("world/radiation", Qos.STATE, RADIATION.message(bench.bus.now, [(1.0, 6.0)]))
+    bench.run(300)
+    assert counts(bench)["quality"][-1] & 4
+
+
+def test_the_profile_is_told_while_surveying_and_at_its_end():
+    bench = Bench(*UNITS, neutron_spectrometer={"profile_period_s": 120.0}).run(3)
+    stand_at(bench, 15.0, 0.0)
+    bench.bus.request(NAME, "calibrate", duration_s=300.0)
+    bench.run(303)
+    bench.bus.request(NAME, "acquire")
+    for step in range(300):
+        stand_at(bench, 15.0 + 0.1 * step, 0.0, speed_m_s=0.1)
+        bench.run(1)
+    told = bench.log["payload/neutron_spectrometer/profile"]
+    assert len(told) >= 2
+    bench.bus.request(NAME, "stop")
+    bench.run(3)
+    rows = PROFILE.rows(bench.last("payload/neutron_spectrometer/profile"))
+    assert rows["distance_m"][-1] == pytest.approx(30.0, abs=4.0)
+    assert np.all(np.diff(rows["distance_m"]) > 0.0)
+    assert np.all((rows["probability"] >= 0.0) & (rows["probability"] <= 1.0))
