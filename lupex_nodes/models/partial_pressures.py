@@ -55,6 +55,7 @@ _UNIT_PA = 1e-10  # the fit works in these
 _ROUNDS = 6
 _PRIOR_DRAWS = 400
 _SHIFT_SIGMA_U = 0.02  # that temperature leaves open, and that other mass defects add
+_BEYOND_CHANCE = 25.0  # of chi-square, five sigma
 _95 = 1.6448536269514722
 _95_TWO_SIDED = 1.959963984540054
 
@@ -196,25 +197,63 @@ def _measurable(trap: IonTrap) -> tuple[int, ...]:
 def _mass_offset(
     spectrum: NDArray[np.integer], temperature_k: float, p: RetrievalParameters
 ) -> tuple[float, float]:
-    """Return how much too high all peaks lie (u, within half a mass) and its error.
+    """Return how much too high all peaks lie (u, within +-0.6) and its error.
 
-    From the first harmonic of the counts over one mass, which a constant background has not.
+    About what the temperature makes likely, from the curvature of the misfit; anywhere, when that
+    is better by more than chance.
     """
-    expected_u = DRIFT_U_PER_K * (temperature_k - REFERENCE_K)
-    prior_u = math.hypot(
-        _SHIFT_SIGMA_U, p.instrument.drift_sigma * DRIFT_U_PER_K * (temperature_k - REFERENCE_K)
-    )
-    harmonic = complex(np.sum(spectrum * np.exp(2j * np.pi * (p.trap.masses_u - expected_u))))
-    noise = math.sqrt(0.5 * max(float(spectrum.sum()), 1.0))
-    if abs(harmonic) < 5.0 * noise:
-        return expected_u, prior_u
-    offset_u = float(np.angle(harmonic)) / (2.0 * math.pi)
-    # mass defects of the usual gases scatter by a hundredth
-    error_u = math.hypot(noise / abs(harmonic) / (2.0 * math.pi), 0.01)
-    if abs(offset_u) > 5.0 * math.hypot(prior_u, error_u):
-        return expected_u + offset_u, error_u  # something has gone wrong: believe the peaks
+    drift_u = DRIFT_U_PER_K * (temperature_k - REFERENCE_K)
+    prior_u = math.hypot(_SHIFT_SIGMA_U, p.instrument.drift_sigma * drift_u)
+    misfit = _Misfit(spectrum, p.trap)
+    offset_u, error_u = misfit.lowest(drift_u)
+    if abs(offset_u - drift_u) > 3.0 * prior_u or misfit.reduced(drift_u) > 1.5:
+        best_u = min(np.linspace(-0.6, 0.6, 13).tolist(), key=misfit.at)
+        if misfit.at(drift_u) - misfit.at(best_u) > _BEYOND_CHANCE:
+            offset_u, error_u = misfit.lowest(best_u)
+        if abs(offset_u - drift_u) > 4.0 * math.hypot(prior_u, error_u):
+            return offset_u, error_u  # something has gone wrong: believe the peaks
     weight = prior_u**2 / (prior_u**2 + error_u**2)
-    return expected_u + weight * offset_u, prior_u * error_u / math.hypot(prior_u, error_u)
+    told_u = drift_u + weight * (offset_u - drift_u)
+    return told_u, prior_u * math.sqrt(1.0 - weight)
+
+
+class _Misfit:
+    """Chi-square of all points against peaks of the table by where the mass scale lies."""
+
+    def __init__(self, spectrum: NDArray[np.integer], trap: IonTrap) -> None:
+        near = np.repeat(_near(trap), POINTS_PER_U)
+        self._points, self._trap = trap.masses_u[near], trap
+        smooth = np.convolve(spectrum, np.full(POINTS_PER_U, 1.0 / POINTS_PER_U), "same")[near]
+        self._weight = 1.0 / np.sqrt(np.maximum(smooth, 1.0))
+        self._data = spectrum[near] * self._weight
+        self._first = np.flatnonzero(np.diff(PEAK_SPECIES, prepend=-1))
+        self._known: dict[float, float] = {}
+
+    def at(self, shift_u: float) -> float:
+        """Return chi-square with all peaks so much higher."""
+        if shift_u not in self._known:
+            peaks = peak_shapes(self._points, shift_u, self._trap.fwhm_u) * PEAK_SHARE
+            gases = np.add.reduceat(peaks, self._first, axis=1)[:, list(_measurable(self._trap))]
+            design = np.column_stack([gases, np.ones(len(gases))]) * self._weight[:, None]
+            self._known[shift_u] = nnls(design, self._data)[1] ** 2
+        return self._known[shift_u]
+
+    def reduced(self, shift_u: float) -> float:
+        """Return chi-square over the number of points."""
+        return self.at(shift_u) / self._data.size
+
+    def lowest(self, near_u: float) -> tuple[float, float]:
+        """Return where the parabola through three points is lowest, at most 0.1 u off; its error.
+
+        Mass defects of gases that lie together leave a hundredth open.
+        """
+        step = 0.05
+        low, middle, high = (self.at(near_u + k * step) for k in (-1, 0, 1))
+        bend = (low - 2.0 * middle + high) / step**2
+        if bend <= 0.0:
+            return near_u, math.inf
+        offset_u = near_u + min(max(0.5 * (low - high) / step / bend, -2.0 * step), 2.0 * step)
+        return offset_u, math.hypot(math.sqrt(2.0 / bend), 0.01)
 
 
 @lru_cache(maxsize=8)

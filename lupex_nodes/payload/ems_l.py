@@ -34,7 +34,6 @@ from lupex_nodes.world.records import GAS, LOAD, SURFACE
 
 _IDLE = 60 * SECOND
 _HOUR_S = 3600.0
-_WATER = SPECIES.index("h2o")
 _OPEN_CIRCUIT = 0.05  # of the nominal emission
 _STILL_M = 1.0
 #: What comes out of a leaking seal: the air that electronics let out.
@@ -141,7 +140,6 @@ class MassSpectrometer(Unit):
         self._taken: list[tuple[np.ndarray, tuple]] = []
         self._dark: list[tuple[np.ndarray, tuple]] = []
         self._said_weak = False
-        self._spectra = 0
         self._duty_s = 0.0
         self._raw_bytes = 0
         self._emission_ratio = 0.0
@@ -220,23 +218,16 @@ class MassSpectrometer(Unit):
         return due
 
     def housekeeping(self) -> dict[str, Any]:
-        """Say how source and trap are, what was counted, and the last product, if any."""
+        """Say how source and detector are, what was counted, and the last product, if any."""
         told = {
             "filament_h": self.context.memory["filament_s"] / _HOUR_S,
             "emission_ratio": self._emission_ratio,
             "total_pressure_pa": self._gauge_pa,
-            "trap_temperature_k": self._trap_k,
-            "spectra": self._spectra,
             "duty_s": self._duty_s,
             "raw_mb": self._raw_bytes / 1e6,
         }
         if found := self._found:
-            water = next(gas for gas in found.gases if gas.species == _WATER)
-            told |= {
-                "water_pa": water.pressure_pa,
-                "gauge_ratio": found.gauge_ratio,
-                "mass_offset_u": found.mass_offset_u,
-            }
+            told |= {"gauge_ratio": found.gauge_ratio, "mass_offset_u": found.mass_offset_u}
         return told
 
     # --- source ------------------------------------------------------------------------------
@@ -318,7 +309,6 @@ class MassSpectrometer(Unit):
         self.spectrum.publish_rows(now, self._rows)
         self.conditions.publish_rows(now, [row])
         self._raw_bytes += self._rows.nbytes + CONDITIONS.dtype.itemsize
-        self._spectra += 1
         (self._taken if measures else self._dark).append((self._rows["counts"].copy(), row))
         self._spectrum_began = now
         self._clear()

@@ -35,7 +35,7 @@ from lupex_nodes.models.exosphere import (  # noqa: E402
     contamination_pa,
     draw_outgassing,
 )
-from lupex_nodes.models.mass_spectrometry import draw_instrument  # noqa: E402
+from lupex_nodes.models.mass_spectrometry import draw_instrument, mass_shift_u  # noqa: E402
 from lupex_nodes.models.partial_pressures import Flag, product  # noqa: E402
 
 SEEDS = range(50)
@@ -187,14 +187,24 @@ def test_far_from_the_lander_gas_counts_as_the_rovers_while_that_is_likely():
 # --- instrument -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shift_u", [-0.3, 0.0, 0.25])
+@pytest.mark.parametrize("shift_u", [-0.5, -0.3, 0.0, 0.3, 0.55])
 def test_a_shifted_mass_scale_is_found_and_corrected(shift_u):
     found = [fitted(seed, MIXTURE, shift_u=shift_u) for seed in range(20)]
-    offset = np.array([each.mass_offset_u for each in found])
-    assert offset.mean() == pytest.approx(shift_u + 0.03, abs=0.02)
+    true_u = [
+        shift_u + mass_shift_u(draw_instrument(np.random.default_rng(seed), TRAP), 305.0, 0.0)
+        for seed in range(20)
+    ]
+    assert [each.mass_offset_u for each in found] == pytest.approx(true_u, abs=0.02)
     assert all(bool(each.gases[0].flags & Flag.MASS_SCALE) == (shift_u != 0.0) for each in found)
     water = np.array([(by_name(e)["h2o"].pressure_pa - 2e-8) / 3e-9 for e in found])
     assert np.abs(water).max() < 3.5
+
+
+def test_a_faint_spectrum_shows_a_shift_and_an_empty_one_invents_none():
+    faint = {"h2o": 2e-9, "n2": 3e-10, "co": 2e-10, "co2": 2e-10}
+    for seed in range(20):
+        assert fitted(seed, faint, shift_u=0.3).mass_offset_u == pytest.approx(0.33, abs=0.06)
+        assert abs(fitted(seed, {}, shift_u=0.3).mass_offset_u) < 0.06
 
 
 def test_a_weak_multiplier_shows_against_the_gauge():

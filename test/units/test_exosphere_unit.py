@@ -3,25 +3,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import unit_bench
 from nav_msgs.msg import Odometry
 from unit_bench import Bench
 
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.models.volatiles import vapour_pressure_pa
-from lupex_nodes.system import System, UnitEntry, load_system
 from lupex_nodes.world.records import COLUMN, GAS, SUN, SURFACE
 
 NAME, TOPIC = "exosphere", "world/gas"
-
-
-@pytest.fixture(autouse=True)
-def system(monkeypatch):
-    """The system with the unit, whether its list names it already or not."""
-    known = load_system()
-    row = UnitEntry("exosphere", "lupex_nodes.world.exosphere:Exosphere", "world", "world")
-    every = known.units if NAME in {u.name for u in known.units} else (*known.units, row)
-    monkeypatch.setattr(unit_bench, "load_system", lambda: System(every, known.path))
 
 
 def sun(bench, lit=0.0, azimuth_deg=180.0):
