@@ -76,8 +76,10 @@ def significance(
     ground as the reference, dry ground does so less than once in 100 km, and homogeneous soil of
     0.5 wt% with a probability of 0.95 before the rover has driven 6 m over it.
     """
-    expected = np.asarray(reference_cps, float) * live_s
-    return (expected - counts) / np.hypot(np.sqrt(expected), reference_sigma_cps * live_s)
+    live = np.asarray(live_s, float)
+    expected = np.asarray(reference_cps, float) * live
+    spread = np.hypot(np.sqrt(expected), np.asarray(reference_sigma_cps, float) * live)
+    return (expected - np.asarray(counts, float)) / spread
 
 
 class Profile(NamedTuple):
