@@ -227,8 +227,8 @@ class ProspectingMap(Unit):
         square = math.floor(x_m / _SQUARE_M), math.floor(y_m / _SQUARE_M)
         known = self._skies.get(square)
         if known is None or now > known[0] + _DAY:
-            middle = ((each + 0.5) * _SQUARE_M for each in square)
-            known = self._skies[square] = now, self.forecast.shares(*middle, now)
+            east_m, north_m = ((each + 0.5) * _SQUARE_M for each in square)
+            known = self._skies[square] = now, self.forecast.shares(east_m, north_m, now)
         return known[1]
 
     # --- drill sites -------------------------------------------------------------------------
