@@ -299,7 +299,7 @@ def rows(seeds: range = range(5001, 5051)) -> list[tuple[str, str, str, str]]:
         held, width, _ = ambiguous(disc, seeds)
         table.append(row(f"{disc.name}: 95 % sets with the truth", held, 0.9 * count, count))
         table.append(row(f"{disc.name}: decades of content", width, 2.0 * control, np.inf))
-    share, alarms = detection(np.random.default_rng(5001), 100_000, 5000)
+    share, alarms = detection(np.random.default_rng(5001), 100_000, 20_000)
     table.append(row("0.5 wt% seen within 6 m at 0.1 m/s", share, 0.95, 1.0))
     table.append(row("false alarms of that a kilometre", alarms, 0.0, 0.01))
     return table
