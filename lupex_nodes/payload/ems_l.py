@@ -34,6 +34,8 @@ from lupex_nodes.world.records import GAS, LOAD, SURFACE
 
 _IDLE = 60 * SECOND
 _HOUR_S = 3600.0
+_ATMOSPHERE_PA = 1e5
+_FARTHEST_M = 1e7
 _OPEN_CIRCUIT = 0.05  # of the nominal emission
 _STILL_M = 1.0
 #: What comes out of a leaking seal: the air that electronics let out.
@@ -145,6 +147,7 @@ class MassSpectrometer(Unit):
         self._emission_ratio = 0.0
         self._gauge_pa = 0.0
         self._trap_k = REFERENCE_K
+        self._pressures_pa = np.zeros(len(SPECIES))
         self._found: Product | None = None
         self._clear()
 
@@ -194,8 +197,8 @@ class MassSpectrometer(Unit):
         self._since_touchdown_h = (
             self.parameters.touchdown_before_start_h + (now - first) / SECOND / _HOUR_S
         )
-        self._look_around()
         self._expose(now)
+        self._look_around()
         if self.mode == "acquire":
             self._protect(now)
         due = now + _IDLE
@@ -242,10 +245,11 @@ class MassSpectrometer(Unit):
         """Take the gas in the source and the trap's temperature."""
         gas, surface, p = self.gas.row(), self.surface.row(), self.parameters
         ground_k = surface.surface_temperature_k if surface else 200.0
-        self._trap_k = REFERENCE_K + p.trap_coupling * (ground_k - 200.0)
+        self._trap_k = REFERENCE_K + p.trap_coupling * (min(max(ground_k, 0.0), 500.0) - 200.0)
         self._pressures_pa = self.degradation.leak_pa * _LEAK
         if gas is not None:
-            self._pressures_pa = self._pressures_pa + np.array(gas[: len(SPECIES)])
+            around = np.clip(gas[: len(SPECIES)], 0.0, _ATMOSPHERE_PA)
+            self._pressures_pa = self._pressures_pa + around
 
     def _expose(self, now: int) -> None:
         """Let ions be made since the last step."""
@@ -289,15 +293,17 @@ class MassSpectrometer(Unit):
     def _end_spectrum(self, now: int) -> None:
         """Count the spectrum, publish it, begin the next; make a product when it is time."""
         rng, faults, measures = self.rng, self.degradation, self.mode == "acquire"
-        live_s, total_pa = self._live_s, float(self._pressures_pa.sum())
-        shift_u = mass_shift_u(self._instrument, self._trap_k, total_pa) + faults.mass_shift_u
+        live_s, emitted_s = self._live_s, self._emitted_s
+        pressures_pa = self._dose_pa_s / emitted_s if emitted_s > 0.0 else 0.0 * self._dose_pa_s
+        shift_u = mass_shift_u(self._instrument, self._trap_k, float(pressures_pa.sum()))
+        shift_u += faults.mass_shift_u
         mean = expected_counts(self.trap, self._instrument, self._dose_pa_s, live_s, shift_u)
         self._rows["counts"] = rng.poisson(faults.multiplier_factor * mean)
         self._emission_ratio = self._gauge_pa = 0.0
         if measures:
-            gauge = self._instrument.gauge_factor * gauge_pressure_pa(self._pressures_pa)
+            gauge = self._instrument.gauge_factor * gauge_pressure_pa(pressures_pa)
             self._gauge_pa = gauge * (1.0 + 0.01 * rng.standard_normal())
-            emitted = self._emitted_s / live_s
+            emitted = emitted_s / live_s
             self._emission_ratio = max(emitted * (1.0 + 0.005 * rng.standard_normal()), 0.0)
         place = self._position()
         row = (
@@ -343,7 +349,8 @@ class MassSpectrometer(Unit):
         if self.odometry.value is None:
             return 0.0, 0.0
         position = self.odometry.value.pose.pose.position
-        return position.x, position.y
+        x_m, y_m = (min(max(v, -_FARTHEST_M), _FARTHEST_M) for v in (position.x, position.y))
+        return x_m, y_m
 
     def _make_product(self, now: int) -> None:
         taken = [*self._dark, *self._taken]

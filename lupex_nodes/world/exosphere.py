@@ -33,6 +33,7 @@ from lupex_nodes.world.constants import generator_of_run
 from lupex_nodes.world.records import COLUMN, GAS, LOAD, SUN, SURFACE
 
 _HOUR = 3600 * SECOND
+_MOST_KG_S = 1.0
 
 
 class Exosphere(Unit):
@@ -125,13 +126,15 @@ class Exosphere(Unit):
         surge = 1.0 + (self.prior.surge_factor - 1.0) * share * lit
 
         hour = local_hour(sun.azimuth_deg, sun.elevation_deg, p.latitude_deg)
+        gas_k = min(max(surface.surface_temperature_k, 20.0), 500.0)
         native = native_pa(
-            hour, surface.surface_temperature_k, p.local_time_contrast, self._burst_cm3(now)
+            hour, gas_k, p.local_time_contrast, self._burst_cm3(now)
         ) + soil_vapour_pa(self._frozen(), p.porosity, p.pore_radius_m)
         distance_m = self._lander_distance_m()
         foreign = contamination_pa(self.outgassing, since_h, distance_m, surge)
         vented_kg_s = sum(LOAD.row(each).gas_kg_s for each in self.loads.values.values())
-        foreign[WATER] += vent_pressure_pa(max(vented_kg_s, 0.0), p.vent_distance_m)
+        vented_kg_s = min(max(vented_kg_s, 0.0), _MOST_KG_S)
+        foreign[WATER] += vent_pressure_pa(vented_kg_s, p.vent_distance_m)
         gas = native + foreign
         native_share = native[WATER] / gas[WATER]
         self.gas.publish_rows(now, [(*gas.tolist(), float(gas.sum()), float(native_share))])
@@ -174,5 +177,6 @@ class Exosphere(Unit):
             ice = rows["ice_wt_percent" if name == "h2o" else f"{name}_wt_percent"] > 0.0
             if name in SPECIES and ice.any():
                 top = rows[int(np.argmax(ice))]
-                found[name] = float(top["depth_m"]), float(top["temperature_k"])
+                kelvin = min(max(float(top["temperature_k"]), 30.0), 273.0)
+                found[name] = max(float(top["depth_m"]), 0.0), kelvin
         return found
