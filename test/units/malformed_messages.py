@@ -90,7 +90,7 @@ def _sized(message: Any, count: int) -> Any | None:
         found = True
         value = getattr(changed, name)
         if isinstance(value, array):
-            setattr(changed, name, array(value.typecode, [value[0] if value else 0.0] * count))
+            setattr(changed, name, array(value.typecode, [value[0] if value else 0] * count))
         else:
             one = value[0] if value else _element(kind)
             setattr(changed, name, [one] * min(count, MANY_PARTS))
