@@ -135,7 +135,7 @@ def sortie_table(flights: Sequence[Found]) -> list[tuple[str, str, str, str]]:
         _row("flights complete", len(made), (number, number), f"of {number}"),
         _row("patch detected", sum(f.detected for f in made), (number, number), f"of {number}"),
         ("deviance, least", f"{min((f.deviance for f in made), default=np.nan):.0f}",
-         "above 25 counts as detected", ""),
+         "above 19.4 counts as detected", ""),
     ]  # fmt: skip
     if not seen:
         return rows
@@ -169,7 +169,7 @@ def blank_table(flights: Sequence[Found]) -> list[tuple[str, str, str, str]]:
         _row("flights complete", len(made), (number, number), f"of {number}"),
         _row("false detections", sum(f.detected for f in made), (0, 0), f"of {number}"),
         ("deviance, greatest", f"{max((f.deviance for f in made), default=np.nan):.1f}",
-         "above 25 counts as detected", ""),
+         "above 19.4 counts as detected", ""),
         _row("upper limit of the water at 95 %, greatest (wt%)", limit, (0.0, 0.2)),
     ]  # fmt: skip
 
