@@ -12,10 +12,11 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from lupex_nodes.analysis import driving_plots, plots, site_plots
+from lupex_nodes.analysis import driving_plots, plots, site_plots, survey_plots
 from lupex_nodes.analysis.causes import MOST_CAUSES, Cause, ranked
 from lupex_nodes.analysis.detectors import find
 from lupex_nodes.analysis.findings import Finding
+from lupex_nodes.analysis.radargram import radargram
 from lupex_nodes.analysis.summary import summary, truth
 from lupex_nodes.analysis.tables import Tables, read_tables
 from lupex_nodes.recording.bag_reader import Bag
@@ -59,6 +60,9 @@ def report_html(
         "map": plots.track_map(tables, known) if counted or not site else None,
         "water_time": plots.water_over_time(tables, known),
         "water": plots.water_result(tables, known),
+        "prospecting": survey_plots.prospecting_map(tables),
+        "radargram": radargram(tables),
+        "gases": survey_plots.gas_pressures(tables),
         "slip": driving_plots.slip_against_slope(tables),
         "legs": driving_plots.leg_energy(tables),
         "power": plots.power(tables),
