@@ -25,6 +25,8 @@ FLIGHT = """
 extends: sortie
 name: switching
 duration_s: 150
+parameters: {power: {channels_off: []}}
+
 plan:
   - {activity: calibrate, command: neutron_spectrometer/calibrate, arguments: {duration_s: 60}}
   - {activity: drive, command: navigation/go_to, arguments: {x_m: 17.0, y_m: 0.5}, timeout_s: 20,
@@ -71,7 +73,8 @@ def test_unchanged_units_say_again_what_was_recorded(
 ) -> None:
     found = rerun(flown / "bag", names, tmp_path, SYSTEM)
     assert {each.unit: each.difference for each in found} == dict.fromkeys(names, "")
-    assert all(each.messages > 140 for each in found)
+    few = {each.unit: each.messages for each in found if each.messages < 100}
+    assert not few, "compared next to nothing"
 
 
 def test_the_bag_that_is_left_holds_the_units_messages(flown: Path, tmp_path: Path) -> None:
