@@ -25,10 +25,14 @@ from pathlib import Path
 from typing import Any
 
 import anchors
+import gas_spectra
+import infrared_looks
 import leg_flights
 import localisation_flights
+import neutron_surveys
 import nights
 import numpy as np
+import radar_surveys
 import scipy
 import scores
 
@@ -436,6 +440,18 @@ def anchors_section(options: argparse.Namespace, pool: Pool, rows: Callable) -> 
     return made_by(COMMAND, time.monotonic() - began) + "\n\n" + made
 
 
+def judged_section(options: argparse.Namespace, pool: Pool, rows: Callable) -> str:
+    """Judge an instrument's products of fifty made-up measurements; they are no flights."""
+    began = time.monotonic()
+    made = table(("what", "found", "bound", "met"), rows())
+    return made_by(COMMAND, time.monotonic() - began) + "\n\n" + made
+
+
+def held_back(judged: Callable) -> list[tuple[str, str, str, str]]:
+    """Judge the seeds that nothing was tuned on."""
+    return [_row(*row) for row in judged(range(FIRST_SEED, FIRST_SEED + 50))]
+
+
 #: What makes each section, in the order of the page.
 SECTIONS: dict[str, Callable[[argparse.Namespace, Pool], str]] = {
     "machine": lambda options, pool: machine(),
@@ -448,6 +464,13 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Pool], str]] = {
     "killed": killed_section,
     "msl": msl_section,
     "neutron": partial(anchors_section, rows=anchors.neutron_rows),
+    "line": partial(judged_section, rows=neutron_surveys.rows),
+    "radar": partial(judged_section, rows=partial(held_back, radar_surveys.judged)),
+    "radar_anchors": partial(anchors_section, rows=radar_surveys.anchor_rows),
+    "infrared": partial(judged_section, rows=partial(held_back, infrared_looks.judged)),
+    "infrared_anchors": partial(anchors_section, rows=infrared_looks.anchor_rows),
+    "gas": partial(judged_section, rows=partial(held_back, gas_spectra.judged)),
+    "gas_anchors": partial(anchors_section, rows=gas_spectra.anchor_rows),
     "slip": partial(anchors_section, rows=anchors.slip_rows),
     "heat": partial(anchors_section, rows=anchors.heat_rows),
     "ice": partial(anchors_section, rows=anchors.ice_rows),

@@ -246,8 +246,6 @@ class NeutronSpectrometer(Unit):
             "tube_temperature_k": self._tube_k,
             "apparent_water_wt_percent": self._water[0],
             "standard_error_wt_percent": self._water[1],
-            "pulse_gain": self._analyser.gain,
-            "quality": self._analyser.quality,
             "surveyed_s": self._surveyed_s,
             "raw_mb": self._raw_bytes * 1e-6,
         }

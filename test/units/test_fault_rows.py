@@ -53,6 +53,9 @@ COUNTS, JOINTS, ODOMETRY = (
 )  # fmt: skip
 # Else a rover that does not turn is stopped before it slips three times.
 PASSIVE = {"fault_manager": {"passive": True}}
+QUICK = {"ems_l": {"coadd_s": 60.0}}
+#: What an instrument must have been told before its rows can show.
+STARTED = {"gpr": "acquire", "ems_l": "acquire", "alis": "calibrate"}
 HALF = {"power": {"start_state_of_charge": 0.5}}
 TRIALS: dict[str, Trial] = {
     "BATTERY_LOW": Trial(deed="charge 0.18", undo="charge 0.9", within_s=150),
@@ -186,13 +189,38 @@ TRIALS: dict[str, Trial] = {
         parameters={"environment": {"solar_event_after_h": 0.05, "solar_event_h": 0.2}},
         within_s=400,
     ),
+    "TUBE_GAIN": physics("neutron_spectrometer", 400, pulse_gain_factor=0.8),
+    "FILAMENT_OPEN": physics("ems_l", 120, before_s=200.0, emission_factor=0.0),
+    "FILAMENT_TRIP": physics("ems_l", 120, before_s=200.0, leak_pa=1e-2),
+    "FILAMENT_WEAK": physics("ems_l", 120, before_s=200.0, emission_factor=0.4),
+    "MULTIPLIER_WEAK": physics("ems_l", 200, before_s=300.0, on=QUICK, multiplier_factor=0.2),
+    "SOURCE_LEAK": physics("ems_l", 120, before_s=200.0, leak_pa=1e-5),
+    "MASS_SCALE_HIGH": physics("ems_l", 200, before_s=300.0, on=QUICK, mass_shift_u=0.3),
+    "MASS_SCALE_LOW": physics("ems_l", 200, before_s=300.0, on=QUICK, mass_shift_u=-0.3),
+    "EMS_L_FROZEN": Trial(
+        "ems_l", "port", {"output": "payload/ems_l/conditions", "kind": "stuck"}, 200,
+        before_s=300.0,
+    ),
+    "GPR_NOISY": physics("gpr", 120, True, phase_noise_deg=5.0),
+    "GPR_ANTENNA": physics("gpr", 120, True, mismatch_db=8.0),
+    "GPR_BAND": physics("gpr", 120, True, dead_from_ghz=1.8, dead_to_ghz=2.1),
+    "GPR_FROZEN": port("gpr", "payload/gpr/section", "stuck", 120, True),
+    "ALIS_LAMP_WEAK": Trial(
+        "alis", "degradation", {"lamp_output_factor": 0.4}, 300, deed="look", undo="look"
+    ),
+    "ALIS_DETECTOR_WARM": Trial(
+        "alis", "degradation", {"detector_warming_k": 40.0}, 300, deed="look", undo="look"
+    ),
+    "ALIS_MIRROR_OFF": Trial(
+        "alis", "degradation", {"mirror_stuck": True}, 300, deed="look", undo="look"
+    ),
     "NAVIGATION_RESET": Trial(deed="reset navigation", within_s=20),
     "EXECUTIVE_RESET": Trial(deed="reset executive", within_s=20),
 }
 LOST = {
     "navigation": "navigation/hold", "power": "power/channels/ranging/switch",
     "neutron_spectrometer": "neutron_spectrometer/stop", "mobility": "mobility/stop",
-    "thermal": "thermal/set_mode",
+    "thermal": "thermal/set_mode", "gpr": "gpr/stop", "alis": "alis/stop", "ems_l": "ems_l/stop",
 }  # fmt: skip
 
 
@@ -289,6 +317,12 @@ class Flight(Bench):
                 self.run(12)
         elif what == "restarted":
             self.bus.slots[rest].note(WARN, "PROCESS_RESTARTED", "It was started again.", {})
+        elif what == "look":
+            self.bus.request("alis", "stop")
+            self.run(5)
+            self.bus.request("alis", "calibrate")
+            self.run(100)
+            self.bus.request("alis", "acquire")
         elif what == "on":
             self.bus.request("power", f"channels/{rest}/switch", data=True)
         elif what == "cycle":
@@ -300,7 +334,10 @@ class Flight(Bench):
 @pytest.mark.parametrize("row", TABLE)
 def test_a_row_is_detected_answered_and_healed(row, tmp_path):
     trial, fault = trial_of(row), TABLE[row]
-    flight = Flight(row, tmp_path, trial).run(100.0 if trial.drives else trial.before_s)
+    flight = Flight(row, tmp_path, trial).run(20.0)
+    if fault.unit in STARTED:
+        flight.bus.request(fault.unit, STARTED[fault.unit])
+    flight.run((100.0 if trial.drives else trial.before_s) - 20.0)
     if trial.drives:
         flight.bus.request("navigation", "go_to", **EAST)
         flight.run(trial.before_s)
