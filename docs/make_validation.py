@@ -447,9 +447,9 @@ def judged_section(options: argparse.Namespace, pool: Pool, rows: Callable) -> s
     return made_by(COMMAND, time.monotonic() - began) + "\n\n" + made
 
 
-def held_back(judged: Callable) -> list[tuple[str, str, str, str]]:
-    """Judge the seeds that nothing was tuned on."""
-    return [_row(*row) for row in judged(range(FIRST_SEED, FIRST_SEED + 50))]
+def held_back(judged: Callable, first: int = FIRST_SEED) -> list[tuple[str, str, str, str]]:
+    """Judge seeds that were first looked at after the last change of what they judge."""
+    return [_row(*row) for row in judged(range(first, first + 50))]
 
 
 #: What makes each section, in the order of the page.
@@ -465,9 +465,9 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Pool], str]] = {
     "msl": msl_section,
     "neutron": partial(anchors_section, rows=anchors.neutron_rows),
     "line": partial(judged_section, rows=neutron_surveys.rows),
-    "radar": partial(judged_section, rows=partial(held_back, radar_surveys.judged)),
+    "radar": partial(judged_section, rows=partial(held_back, radar_surveys.judged, 6001)),
     "radar_anchors": partial(anchors_section, rows=radar_surveys.anchor_rows),
-    "infrared": partial(judged_section, rows=partial(held_back, infrared_looks.judged)),
+    "infrared": partial(judged_section, rows=partial(held_back, infrared_looks.judged, 8001)),
     "infrared_anchors": partial(anchors_section, rows=infrared_looks.anchor_rows),
     "gas": partial(judged_section, rows=partial(held_back, gas_spectra.judged)),
     "gas_anchors": partial(anchors_section, rows=gas_spectra.anchor_rows),
