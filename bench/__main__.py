@@ -11,6 +11,8 @@ from pathlib import Path
 
 from bench.analysis import analysis_and_decoding, fly_housekeeping, write_small_messages
 from bench.flights import fly, share_of_core
+from bench.mass_spectrum import mass_spectrum_cost
+from bench.radar import radar_cost
 from bench.recording import Recorded, record
 from bench.records import pack_and_view
 
@@ -44,6 +46,12 @@ def main() -> None:
         megabytes = flight.units_resident_bytes / 1e6
         row(f"ros {composition}: resident memory of the units", megabytes, "MB", target)
     row("ros unit: share of a core at rate 1", share_of_core(30.0), "cores", "< 0.4")
+    trace_s, section_s = radar_cost()
+    row("radar: a trace", trace_s * 1e3, "ms CPU")
+    row("radar: the product of a section of 2 m", section_s * 1e3, "ms CPU")
+    spectrum_s, pressures_s = mass_spectrum_cost()
+    row("mass spectrometer: a spectrum", spectrum_s * 1e3, "ms CPU")
+    row("mass spectrometer: the product of ten minutes", pressures_s * 1e3, "ms CPU")
     both, copy = pack_and_view()
     row("record of 100,000 x 4 float32 and back", both * 1e3, "ms", "< 2", both / copy)
     with tempfile.TemporaryDirectory() as folder:

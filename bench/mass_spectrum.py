@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 
+from bench.cpu_seconds import least_cpu_s
 from lupex_nodes.models.exosphere import SPECIES
 from lupex_nodes.models.mass_spectrometry import IonTrap, draw_instrument, expected_counts
 from lupex_nodes.models.partial_pressures import OPEN, product
@@ -31,13 +29,4 @@ def mass_spectrum_cost() -> tuple[float, float]:
     rows = np.zeros(_COADDED, CONDITIONS.dtype)
     rows["segment"], rows["duration_s"], rows["emission_ratio"] = OPEN, _SPECTRUM_S, 1.0
     rows["trap_temperature_k"], rows["total_pressure_pa"] = 290.0, 2.0 * _WATER_PA
-    return _least(spectrum), _least(lambda: product(counts, rows))
-
-
-def _least(work: Callable[[], object]) -> float:
-    spent = []
-    for _ in range(20):
-        began = time.process_time()
-        work()
-        spent.append(time.process_time() - began)
-    return min(spent)
+    return least_cpu_s(spectrum), least_cpu_s(lambda: product(counts, rows))

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 
+from bench.cpu_seconds import least_cpu_s
 from lupex_nodes.models.radar import Rocks, Soil, Sounder, layer_echoes, surface_echo
 from lupex_nodes.models.radar_processing import SAMPLE_DTYPE, TRACE_DTYPE, product
 from lupex_nodes.models.radar_receiver import ReceiverState, VolumeClutter, draw_constants, received
@@ -45,14 +43,5 @@ def radar_cost() -> tuple[float, float]:
     samples = np.zeros(_SECTION * sounder.steps, SAMPLE_DTYPE)
     samples["frequency_mhz"] = np.tile(1000.0 * sounder.frequency_ghz, _SECTION)
     samples["in_phase"], samples["quadrature"] = codes.reshape(-1, 2).T
-    trace_s = _least(lambda: traces(_STEP)) / _STEP + _least(ground) / _COLUMN
-    return trace_s, _least(lambda: product(rows, samples))
-
-
-def _least(work: Callable[[], object]) -> float:
-    spent = []
-    for _ in range(20):
-        began = time.process_time()
-        work()
-        spent.append(time.process_time() - began)
-    return min(spent)
+    trace_s = least_cpu_s(lambda: traces(_STEP)) / _STEP + least_cpu_s(ground) / _COLUMN
+    return trace_s, least_cpu_s(lambda: product(rows, samples))
