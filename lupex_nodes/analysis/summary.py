@@ -68,12 +68,28 @@ def distance_m(tables: Tables) -> float | None:
 
 
 def truth(tables: Tables) -> dict[str, Any]:
-    """Return the custom data `truth`, empty if the bag has none that is a JSON object."""
+    """Return the custom data `truth`, empty if the bag has none that is a JSON object.
+
+    Of several deposits it is the one nearest to what was found, else the first.
+    """
     try:
         content = json.loads(tables.custom_data.get("truth", "{}"))
     except json.JSONDecodeError:
         return {}
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        return {}
+    deposits = content.get("deposits")
+    if not isinstance(deposits, list) or not deposits:
+        return content
+    if not all(isinstance(each, dict) and has_patch(each) for each in deposits):
+        return content
+    found = tables.record(DEPOSIT)
+    if found is None or not len(found.rows) or not found.rows["detected"][-1]:
+        return dict(deposits[0])
+    x_m, y_m = (float(found.rows[name][-1]) for name in ("x_m", "y_m"))
+    return min(
+        deposits, key=lambda each: math.hypot(each["patch_x_m"] - x_m, each["patch_y_m"] - y_m)
+    )
 
 
 def true_water_wt_percent(known: Mapping[str, Any]) -> float | None:

@@ -255,8 +255,15 @@ def type_name(message_type: type) -> str:
 
 
 def truth(message: Any) -> str:
-    """Write the one row of world/truth as JSON, with the apparent water over the patch (wt%)."""
-    row = view(message)[0]
+    """Write the drawn patch of world/truth as JSON, and all deposits where there are others."""
+    first, *others = (_row_of_truth(row) for row in view(message))
+    if others:
+        first["deposits"] = [row for row in (first.copy(), *others) if row["patch_present"]]
+    return json.dumps(first)
+
+
+def _row_of_truth(row: Any) -> dict[str, Any]:
+    """Return a row of world/truth with the apparent water over its patch (wt%)."""
     known = {name: row[name].item() for name in row.dtype.names or ()}
     ratio = neutron.epithermal_ratio(
         known["content_wt_percent"], known["cover_g_cm2"], known["k_e"], known["lambda_e_g_cm2"]
@@ -265,4 +272,4 @@ def truth(message: Any) -> str:
     known["apparent_water_wt_percent"] = (
         float(neutron.apparent_water(ratio, known["k_e"])) if present else 0.0
     )
-    return json.dumps(known)
+    return known

@@ -5,12 +5,15 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mission_bag import TRUTH
 from rosbags.highlevel import AnyReader
 
 from lupex_nodes.analysis import Analysis, analyze
-from lupex_nodes.analysis.summary import summary, true_water_wt_percent
+from lupex_nodes.analysis.summary import DEPOSIT, summary, true_water_wt_percent, truth
+from lupex_nodes.analysis.tables import Rows, Tables
+from lupex_nodes.payload.records import DEPOSIT as DEPOSIT_SCHEMA
 from lupex_nodes.recording.bag_reader import BagError
 
 REAL_BAGS = Path(__file__).resolve().parents[3] / "shared/data/bags"
@@ -112,3 +115,16 @@ def test_true_apparent_water_is_the_hand_computed_one() -> None:
     expected = (1 / (1 - suppression * filled) - 1) / 0.43
     assert true_water_wt_percent(TRUTH) == pytest.approx(expected)
     assert true_water_wt_percent({}) is None
+
+
+def test_of_several_deposits_the_nearest_to_the_find_is_the_truth() -> None:
+    def tables(detected: int) -> Tables:
+        found = np.zeros(1, DEPOSIT_SCHEMA.dtype)
+        found["detected"], found["x_m"], found["y_m"] = detected, 40.0, 1.0
+        records = {f"/{DEPOSIT}": Rows(np.array([9.0]), found)}
+        deposits = [{**TRUTH, "patch_x_m": x_m} for x_m in (0.0, 50.0, 90.0)]
+        custom = {"truth": json.dumps({"patch_present": 0, "deposits": deposits})}
+        return Tables(Path("bag"), custom_data=custom, records=records)
+
+    assert truth(tables(1))["patch_x_m"] == 50.0
+    assert truth(tables(0))["patch_x_m"] == 0.0

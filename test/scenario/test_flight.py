@@ -200,6 +200,16 @@ def test_the_truth_has_the_apparent_water_of_the_two_layer_law() -> None:
     ] == 0.0  # fmt: skip
 
 
+def test_the_truth_of_several_deposits_has_all_that_are_there() -> None:
+    from lupex_nodes.world.records import TRUTH
+
+    rows = [(0, 50.0, 2.0, 10.0, 2.0, 15.0, 0.4, 45.0), (1, 7.0, 8.0, 12.0, 1.0, 15.0, 0.4, 45.0)]
+    known = json.loads(truth(TRUTH.message(0, rows)))
+    assert known["patch_present"] == 0
+    assert [each["patch_x_m"] for each in known["deposits"]] == [7.0]
+    assert known["deposits"][0]["apparent_water_wt_percent"] > 0.3
+
+
 def test_a_message_class_gives_its_type_name() -> None:
     from sensor_msgs.msg import PointCloud2
 
