@@ -124,7 +124,8 @@ def test_of_several_deposits_the_nearest_to_the_find_is_the_truth() -> None:
         records = {f"/{DEPOSIT}": Rows(np.array([9.0]), found)}
         deposits = [{**TRUTH, "patch_x_m": x_m} for x_m in (0.0, 50.0, 90.0)]
         custom = {"truth": json.dumps({"patch_present": 0, "deposits": deposits})}
-        return Tables(Path("bag"), custom_data=custom, records=records)
+        arrivals = {topic: rows.time_s for topic, rows in records.items()}
+        return Tables(Path("bag"), custom_data=custom, arrivals=arrivals, records=records)
 
     assert truth(tables(1))["patch_x_m"] == 50.0
     assert truth(tables(0))["patch_x_m"] == 0.0
