@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.killed_processes import processes_below as children
-from lupex_nodes.bus.ros.transport import SHARED_MEMORY
 
 __all__ = ["children"]
 
@@ -67,11 +66,3 @@ def wait_for(condition: Callable[[], object], timeout_s: float = 30.0) -> object
             return found
         time.sleep(0.05)
     raise AssertionError(f"did not happen within {timeout_s} s")
-
-
-def ports_of(domain: int) -> list[str]:
-    """Return the files of a domain's ports in shared memory."""
-    numbers = range(7400 + 250 * domain, 7400 + 250 * (domain + 1))
-    names = {f"fastrtps_port{number}" for number in numbers}
-    there = SHARED_MEMORY.glob("fastrtps_port*")
-    return sorted(path.name for path in there if path.name.removesuffix("_el") in names)

@@ -84,7 +84,7 @@ def run(options: argparse.Namespace, ros_arguments: list[str]) -> int:
         spinner.run()
     finally:
         role.close()
-        spinner.close()
+    spinning.shutdown()
     return 0
 
 

@@ -62,20 +62,6 @@ class Spinner:
             pass
         return self._stop.done() or not rclpy.ok()
 
-    def close(self) -> None:
-        """End the nodes and ROS in this process, and leave signals to whoever comes next.
-
-        Without its nodes the participant goes at once and not with the interpreter, which would
-        leave its port in shared memory.
-        """
-        signal.set_wakeup_fd(-1)
-        nodes = self._executor.get_nodes()
-        self._executor.shutdown()
-        for node in nodes:
-            node.destroy_node()
-        if rclpy.ok():
-            rclpy.shutdown()
-
 
 def init(arguments: list[str] | None = None) -> None:
     """Initialise rclpy without its signal handlers: :func:`stop_on_signals` sets ours."""
@@ -128,3 +114,10 @@ def guarded(
             return arguments[1] if len(arguments) == 2 else None
 
     return run
+
+
+def shutdown() -> None:
+    """Shut rclpy down if it is up, and leave signals to whoever comes next."""
+    signal.set_wakeup_fd(-1)
+    if rclpy.ok():
+        rclpy.shutdown()

@@ -243,7 +243,7 @@ def fly(
         supervisor.stop()
         facts = _facts(checked, clock, statistics, spinner.reason, began)
         recorder.close({"outcome": facts.outcome, "cause": facts.cause})
-        spinner.close()
+        spinning.shutdown()
         transport.remove_abandoned_ports()
         memory.cleanup()
         lock.close()

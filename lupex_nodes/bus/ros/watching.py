@@ -112,4 +112,4 @@ def watch(system: System, root: str, observer: Watching) -> None:
         spinner.add([Watcher(system, root, observer)])
         spinner.run()
     finally:
-        spinner.close()
+        spinning.shutdown()
