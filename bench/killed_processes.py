@@ -38,6 +38,7 @@ GOAL_M = (32.0, -5.0)
 COASTS_S = 4.0
 SCENARIO = f"""
 extends: sortie
+parameters: {{power: {{channels_off: []}}}}
 name: killed
 description: A drive of 18 m
 duration_s: 1800

@@ -39,7 +39,8 @@ def test_every_process_is_killed_and_the_mission_goes_on(ros_domain: int, tmp_pa
             if (status := bag.decode(message).status[0]).name.endswith(": PROCESS_RESTARTED")
         ]
     assert restarted == [f"{unit}: PROCESS_RESTARTED" for unit in units]
-    # what a killed process leaves the next start takes away, and the end the rest
+    # what a killed process leaves the next start takes away, and the end the rest but the flight's
+    # own port, which the next flight in its domain takes
     counts = [each.shared_memory_files for each in killed]
     assert max(counts) <= counts[0] + 6, counts
-    assert ended.shared_memory_files == 0
+    assert ended.shared_memory_files <= 2
