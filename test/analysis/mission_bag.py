@@ -181,7 +181,7 @@ def write_mission(
     rows["epithermal_counts"] = rng.poisson(20 * ratio + 1)
     rows["thermal_counts"] = rng.poisson(30 * thermal + 1)
     rows["live_time_s"] = 1.0
-    rows["tube_temperature_k"] = 290.0
+    rows["tube_temperature_k"], rows["pulse_gain"] = 290.0, 1.0
     rows["segment"] = (np.arange(duration_s) >= standing_s).astype(int)
     custom_data = {
         "scenario": "sortie",
