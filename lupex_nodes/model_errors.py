@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 from lupex_nodes.bus.parameters import how_to_write
 from lupex_nodes.located_yaml import Place, suggestion
 
+_LONGEST = 200
+
 
 def explain(
     error: ValidationError, model: type[BaseModel], data: Any
@@ -48,7 +50,10 @@ def _sentence(item: Any, place: Place, model: type[BaseModel]) -> str:
         return f"is missing: give {_how(field)}"
     if item["type"] == "value_error":
         return str(item["ctx"]["error"])
-    return f"{item['input']!r} is refused: give {_how(field)}"
+    given = repr(item["input"])
+    # a whole list where one value belongs would fill the screen
+    given = given if len(given) <= _LONGEST else f"{given[:_LONGEST]} ..."
+    return f"{given} is refused: give {_how(field)}"
 
 
 def _find(model: type[BaseModel], place: Place) -> tuple[type[BaseModel], FieldInfo | None]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from scenario_units import small_system
@@ -205,3 +206,14 @@ def test_a_scenario_written_as_text_is_the_same_scenario(
     tmp_path_factory: pytest.TempPathFactory, scenario: Scenario
 ) -> None:
     assert load(tmp_path_factory.mktemp("text"), scenario.text()).scenario == scenario
+
+
+def test_a_long_value_in_the_wrong_place_is_cut_short(tmp_path: Path) -> None:
+    step = {"activity": "wait", "wait_s": 1.0}
+    text = yaml.safe_dump({"name": "a", "start": "2028-10-04T00:00:00Z", "duration_s": 9,
+                           "plan": [[step] * 100]})  # fmt: skip
+    path = tmp_path / "long.yaml"
+    path.write_text(text)
+    with pytest.raises(BadFile, match=r"plan\[0\].* \.\.\. is refused: give a mapping") as told:
+        load_scenario(str(path), small_system())
+    assert len(str(told.value)) < 600
