@@ -39,6 +39,7 @@ from lupex_nodes.models.reflectance_retrieval import (
     product,
 )
 from lupex_nodes.payload.alis_records import REFLECTANCE, SPECTRA, SURFACE_ICE
+from lupex_nodes.payload.modes import SURVEY_MODES
 from lupex_nodes.world.constants import generator_of_run
 from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import LOAD, OPTICAL_SURFACE, SUN
@@ -162,12 +163,7 @@ class Alis(Unit):
         mirror_stuck: bool = parameter(False, "the mirror no longer turns")
 
     kind = Kind.HARDWARE
-    modes = {
-        "standby": ("calibrate", "acquire", "safe"),
-        "calibrate": ("standby", "safe"),
-        "acquire": ("standby", "safe"),
-        "safe": ("standby",),
-    }
+    modes = SURVEY_MODES
     surface = Input("world/optical_surface", PointCloud2, Qos.STATE, schema=OPTICAL_SURFACE)
     cuttings = Input("world/cuttings", PointCloud2, Qos.STATE, schema=OPTICAL_SURFACE)
     sun = Input("world/sun", PointCloud2, Qos.STATE, schema=SUN)

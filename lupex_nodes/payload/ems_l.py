@@ -28,6 +28,7 @@ from lupex_nodes.models.mass_spectrometry import (
 )
 from lupex_nodes.models.partial_pressures import DARK, OPEN, Product, RetrievalParameters, product
 from lupex_nodes.payload.ems_l_records import CONDITIONS, FIT, PRESSURES, SPECTRUM, Quality
+from lupex_nodes.payload.modes import SURVEY_MODES
 from lupex_nodes.world.constants import generator_of_run
 from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import GAS, LOAD, SURFACE
@@ -105,12 +106,7 @@ class MassSpectrometer(Unit):
         )
 
     kind = Kind.HARDWARE
-    modes = {
-        "standby": ("acquire", "calibrate", "safe"),
-        "acquire": ("standby", "safe"),
-        "calibrate": ("standby", "safe"),
-        "safe": ("standby",),
-    }
+    modes = SURVEY_MODES
     gas = Input("world/gas", PointCloud2, Qos.STATE, wake=True, schema=GAS)
     surface = Input("world/surface", PointCloud2, Qos.STATE, schema=SURFACE)
     odometry = Input("rover/odometry", Odometry)

@@ -28,6 +28,7 @@ from lupex_nodes.models.radar_receiver import (
     received,
 )
 from lupex_nodes.payload.gpr_records import PICKS, PROFILE, SAMPLES, SECTION, TRACES
+from lupex_nodes.payload.modes import SURVEY_MODES
 from lupex_nodes.payload.radar_field import EchoField
 from lupex_nodes.world.constants import generator_of_run
 from lupex_nodes.world.load_report import LoadReport
@@ -116,12 +117,7 @@ class GroundPenetratingRadar(Unit):
         stuck_bits: int = parameter(0, "of the converter, always 1", ge=0, le=4095)
 
     kind = Kind.HARDWARE
-    modes = {
-        "standby": ("calibrate", "acquire", "safe"),
-        "calibrate": ("standby", "safe"),
-        "acquire": ("standby", "safe"),
-        "safe": ("standby",),
-    }
+    modes = SURVEY_MODES
     column = Input("world/column", PointCloud2, Qos.STATE, schema=COLUMN)
     rocks = Input("world/rocks", PointCloud2, Qos.STATE, schema=ROCKS)
     surface = Input("world/surface", PointCloud2, Qos.STATE, schema=SURFACE)

@@ -35,6 +35,7 @@ from lupex_nodes.models.neutron_retrieval import Deposit
 from lupex_nodes.models.neutron_survey import survey_product, survey_profile
 from lupex_nodes.models.stratigraphy import SmoothField
 from lupex_nodes.payload.count_record import CountRecord
+from lupex_nodes.payload.modes import SURVEY_MODES
 from lupex_nodes.payload.pulse_height_analyser import PulseHeightAnalyser, PulseRates
 from lupex_nodes.payload.records import (
     COUNTS,
@@ -133,12 +134,7 @@ class NeutronSpectrometer(Unit):
         )
 
     kind = Kind.HARDWARE
-    modes = {
-        "standby": ("calibrate", "acquire", "safe"),
-        "calibrate": ("standby", "safe"),
-        "acquire": ("standby", "safe"),
-        "safe": ("standby",),
-    }
+    modes = SURVEY_MODES
     leakage = Input("world/neutron_leakage", PointCloud2, Qos.STATE, schema=LEAKAGE)
     radiation = Input("world/radiation", PointCloud2, Qos.STATE, schema=RADIATION)
     surface = Input("world/surface", PointCloud2, Qos.STATE, schema=SURFACE)
