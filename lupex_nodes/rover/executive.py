@@ -99,6 +99,7 @@ class Executive(Unit):
         self._waits = ("", "")
         self._look_at = NEVER
         self._completions: dict[str, tuple[bool, str]] = {}
+        self._accepted: dict[str, str] = {}
         self._first: tuple[str, str] | None = None
         self._missed: list[str] = []
         self._start_at: int | None = None
@@ -205,6 +206,10 @@ class Executive(Unit):
 
     # --- what the activities ask -------------------------------------------------------------
 
+    def accepted(self, unit: str, command: str) -> str:
+        """Return the id of a command accepted since the activity started, else ""."""
+        return self._accepted.get(f"{unit}: {command}", "")
+
     def completion(self, command_id: str) -> tuple[bool, str] | None:
         """Return how a command ended, None while it runs."""
         return self._completions.pop(command_id, None)
@@ -239,6 +244,7 @@ class Executive(Unit):
         self._over = self._activities.index(activity)
         self._keep()
         self._completions.clear()
+        self._accepted.clear()
         self.event("ACTIVITY_STARTED", f"Activity {activity.activity} started.", level=OK,
                    activity=activity.activity)  # fmt: skip
 
@@ -331,6 +337,8 @@ class Executive(Unit):
             for status in message.status:
                 values = values_of(status)
                 stage, success = values.get("stage"), values.get("success") == "true"
+                if stage == "acceptance" and success:
+                    self._accepted[status.name] = values["command_id"]
                 if stage == "completion" or (stage == "start" and not success):
                     self._completions[values["command_id"]] = (success, status.message)
 

@@ -16,6 +16,9 @@ from lupex_nodes.bus.stamps import SECOND, seconds
 from lupex_nodes.plan import Activity, target_of
 from lupex_nodes.plan_conditions import Conditions, Unmet
 
+#: A unit whose answer did not come in time may obey all the same: its report says so until then.
+_LATE = seconds(10.0)
+
 
 class Conductor(Protocol):
     """What an activity needs of the executive."""
@@ -24,6 +27,9 @@ class Conductor(Protocol):
 
     def call(self, unit: str, command: str, **arguments: Any) -> Call:
         """Send a command."""
+
+    def accepted(self, unit: str, command: str) -> str:
+        """Return the id of a command that a unit has reported as accepted, else ""."""
 
     def completion(self, command_id: str) -> tuple[bool, str] | None:
         """Return how a command ended, None while it runs."""
@@ -61,11 +67,12 @@ class Carry(Behaviour):
         self._begun = False
         self._since = 0
         self._not_before = 0
+        self._late_until: int | None = None
 
     def initialise(self) -> None:
         """Start or start again."""
         self._begun = False
-        self._call = None
+        self._call = self._late_until = None
         self._since = self.conductor.now
 
     def update(self) -> Status:
@@ -106,8 +113,8 @@ class Carry(Behaviour):
             conductor.look_again(until)
             return Status.RUNNING
         if self._call.done and not self._call.accepted:
-            if self._call.unanswered:
-                conductor.command_unanswered(activity)
+            if self._call.unanswered and self._may_be_late(self._call):
+                return Status.RUNNING
             return self._end(False, self._call.reason, "refused")
         ended = conductor.completion(self._call.command_id) if self._call.done else None
         if ended is not None:
@@ -122,6 +129,20 @@ class Carry(Behaviour):
         if not self._call.done:
             conductor.look_again(conductor.now + SECOND)
         return Status.RUNNING
+
+    def _may_be_late(self, call: Call) -> bool:
+        """Take the answer from the unit's report, or wait a while for one; False when it is over.
+
+        Else the unit would be busy with what it was told whenever that is tried again.
+        """
+        conductor = self.conductor
+        if self._late_until is None:
+            conductor.command_unanswered(self.activity)
+            self._late_until = conductor.now + _LATE
+        if command_id := conductor.accepted(call.unit, call.command):
+            call.reply(True, command_id)
+        conductor.look_again(conductor.now + SECOND)
+        return call.accepted or conductor.now < self._late_until
 
     def _spent_s(self) -> float:
         return (self.conductor.now - self._since) / SECOND

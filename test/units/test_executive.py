@@ -5,6 +5,7 @@ import pytest
 import yaml
 from unit_bench import Bench
 
+from lupex_nodes.bus.fault_acts import read_act
 from lupex_nodes.bus.messages import values_of
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.rover.records import PLAN, SKY
@@ -55,6 +56,27 @@ def test_activities_run_in_turn_and_are_awaited(bench):
     assert starts[1][0] - starts[0][0] > 60.0 and starts[2][0] - starts[1][0] >= 10.0
     assert outcome(flight)["outcome"] == "complete"
     assert flight.last("rover/executive/plan", PLAN) == (4, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ended"),
+    [({"kind": "delayed", "delay_s": 5.0}, "complete"), ({"kind": "off"}, "hardware")],
+    ids=["late", "never"],
+)
+def test_a_command_whose_answer_is_late_is_the_activitys_all_the_same(bench, kind, ended):
+    """Sent again, it would find the unit busy with itself until the retries are used up."""
+    flight = bench([
+        {"activity": "rest", "wait_s": 5.0},
+        {"activity": "a", "command": "neutron_spectrometer/calibrate",
+         "arguments": {"duration_s": 300}, "retries": 1, "retry_after_s": 20.0},
+    ]).run(2)  # fmt: skip
+    slot = flight.bus.slots["neutron_spectrometer"]
+    act = read_act(slot.place, "command", {"name": "calibrate", **kind})
+    slot.faults.begin("trial", act, flight.bus.now)
+    flight.run(400)
+    assert flight.events().count("COMMAND_UNANSWERED") == (1 if ended == "complete" else 2)
+    assert flight.events().count("ACTIVITY_STARTED") == (2 if ended == "complete" else 3)
+    assert outcome(flight)["outcome"] == ended
 
 
 @pytest.mark.parametrize(
