@@ -58,8 +58,8 @@ class PulseHeightAnalyser:
     """Gathers the counts of a minute by height; the last full minute says gain and quality."""
 
     def __init__(self) -> None:
-        self.gain = 0.0
-        """Of the cadmium tube's peak over the nominal; 0 while not known."""
+        self.gain = math.nan
+        """Of the cadmium tube's peak over the nominal; NaN while not known."""
         self.quality = 0
         self._begin()
 
@@ -95,9 +95,8 @@ class PulseHeightAnalyser:
 
     def _judge(self, spectrum: np.ndarray, limits: Limits) -> None:
         seen = pulses(spectrum)
-        self.gain = seen.gain if math.isfinite(seen.gain) else 0.0
-        self.quality = 0
-        if not self.gain:
+        self.gain, self.quality = seen.gain, 0
+        if not math.isfinite(self.gain):
             return
         if abs(self.gain - 1.0) > limits.pulse_gain_limit:
             self.quality |= GAIN_OFF

@@ -15,7 +15,7 @@ COUNTS = Schema(
     ("live_time_s", "f4", "in which the tubes could count"),
     ("tube_temperature_k", "f4", "measured"),
     ("segment", "u1", "0 calibration, 1 survey, 2 neither"),
-    ("pulse_gain", "f4", "of the cadmium tube in the last spectrum; 0 not known yet"),
+    ("pulse_gain", "f4", "of the cadmium tube in the last spectrum; NaN not known yet"),
     ("quality", "u1", "of the last spectrum: 1 gain off, 2 not neutrons, 4 particles"),
 )
 SPECTRUM = Schema(
