@@ -63,6 +63,8 @@ _ALL_FRAGMENTS = np.bincount(PEAK_SPECIES, _INTENSITY)
 PEAK_SHARE = _INTENSITY / _ALL_FRAGMENTS[PEAK_SPECIES] * SENSITIVITY[PEAK_SPECIES]
 BASE_PEAK = np.array([intensity == 100.0 for intensity in _INTENSITY])
 _FWHM_SIGMAS = 2.0 * np.sqrt(2.0 * np.log(2.0))
+_REACH_SIGMAS = 10.0
+_BOTH_SIDES = np.array([[-1.0], [1.0]])
 
 
 @dataclass(frozen=True)
@@ -142,12 +144,20 @@ def draw_instrument(
 def peak_shapes(masses_u: Array, shift_u: float, fwhm_u: float) -> Array:
     """Return what each point takes of each peak of `PEAK_MASS_U`, shape (points, peaks).
 
-    A column sums to 1 over points without end.
+    Points ascend. A column sums to 1 over points without end; beyond 10 sigma, where a peak has
+    2e-22 of its height, it is 0.
     """
     sigma_u = fwhm_u / _FWHM_SIGMAS
-    away = (masses_u[:, None] - (PEAK_MASS_U + shift_u)) / sigma_u
     step = 1.0 / (POINTS_PER_U * sigma_u * np.sqrt(2.0 * np.pi))
-    return np.asarray(step * np.exp(-0.5 * away**2))
+    centre_u = PEAK_MASS_U + shift_u
+    first, last = np.searchsorted(masses_u, centre_u + _REACH_SIGMAS * sigma_u * _BOTH_SIDES)
+    count = last - first
+    peak = np.repeat(np.arange(centre_u.size), count)
+    point = np.arange(peak.size) + np.repeat(last - np.cumsum(count), count)
+    away = (masses_u[point] - centre_u[peak]) / sigma_u
+    shapes = np.zeros((masses_u.size, centre_u.size))
+    shapes[point, peak] = step * np.exp(-0.5 * away**2)
+    return shapes
 
 
 def expected_counts(
