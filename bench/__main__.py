@@ -7,11 +7,15 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.analysis import analysis_and_decoding, fly_housekeeping, write_small_messages
 from bench.flights import fly, share_of_core
+from bench.imaging_spectrometer import imaging_spectrometer_cost
+from bench.lunar_day import FIRST_HOURS, fly_lunar_day, per_cpu_second
 from bench.mass_spectrum import mass_spectrum_cost
+from bench.neutrons import neutron_cost
 from bench.radar import radar_cost
 from bench.recording import Recorded, record
 from bench.records import pack_and_view
@@ -46,12 +50,13 @@ def main() -> None:
         megabytes = flight.units_resident_bytes / 1e6
         row(f"ros {composition}: resident memory of the units", megabytes, "MB", target)
     row("ros unit: share of a core at rate 1", share_of_core(30.0), "cores", "< 0.4")
-    trace_s, section_s = radar_cost()
-    row("radar: a trace", trace_s * 1e3, "ms CPU")
-    row("radar: the product of a section of 2 m", section_s * 1e3, "ms CPU")
-    spectrum_s, pressures_s = mass_spectrum_cost()
-    row("mass spectrometer: a spectrum", spectrum_s * 1e3, "ms CPU")
-    row("mass spectrometer: the product of ten minutes", pressures_s * 1e3, "ms CPU")
+    day = fly_lunar_day(FIRST_HOURS)
+    name = f"lunar_day, its first {FIRST_HOURS:g} h: mission to CPU time"
+    row(name, per_cpu_second(day), "x", ">= 1000")
+    # of the CPU time that a second of the mission takes
+    second_s = memory.cpu_s / memory.summary["mission_time_s"]
+    for name, cpu_s in _instruments():
+        row(name, cpu_s * 1e3, "ms CPU", "", cpu_s / second_s)
     both, copy = pack_and_view()
     row("record of 100,000 x 4 float32 and back", both * 1e3, "ms", "< 2", both / copy)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,6 +71,25 @@ def main() -> None:
     for bus in ("memory", "ros"):
         _recorder(row, record(bus))
     options.out.write_text(json.dumps({"cores": os.cpu_count(), "rows": rows}, indent=2) + "\n")
+
+
+def _instruments() -> Iterator[tuple[str, float]]:
+    """Yield what a measurement of each survey instrument and its product cost (s of CPU)."""
+    for cost, measurement, product in (
+        (radar_cost, "radar: a trace", "radar: the product of a section of 2 m"),
+        (neutron_cost, "neutrons: counts of a second", "neutrons: the product of an hour's line"),
+        (
+            imaging_spectrometer_cost,
+            "imaging spectrometer: a look",
+            "imaging spectrometer: its product",
+        ),
+        (
+            mass_spectrum_cost,
+            "mass spectrometer: a spectrum",
+            "mass spectrometer: the product of ten minutes",
+        ),
+    ):
+        yield from zip((measurement, product), cost(), strict=True)
 
 
 def _flight(row, name: str, flight, reference: float, target: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a sortie costs on each bus and composition, measured from outside the processes."""
+"""What a flight costs on each bus and composition, measured from outside the processes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Flight:
     units_resident_bytes: int
 
 
-def fly(*arguments: str, seed: int = 1) -> Flight:
-    """Run `lupex run sortie ARGUMENTS` and watch its processes."""
+def fly(*arguments: str, scenario: str = "sortie", seed: int = 1) -> Flight:
+    """Run `lupex run SCENARIO ARGUMENTS` and watch its processes."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            *(sys.executable, "-m", "lupex_nodes", "run", "sortie", "--seed", str(seed)),
+            *(sys.executable, "-m", "lupex_nodes", "run", scenario, "--seed", str(seed)),
             *("--out", folder, *arguments),
         ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
