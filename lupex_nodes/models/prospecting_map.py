@@ -11,6 +11,7 @@ prior's width. Suppressions below 0.6, where the linear error of the water holds
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +60,7 @@ def water_map(points_m: Array, ratio: Array, sigma: Array, prior: MapPrior) -> C
     Each is the mean over some places of the track, shape (n, k, 2). Errors must be independent: of
     windows that overlap, take each count once.
     """
+    points_m = np.asarray(points_m, float)
     middle = points_m.mean(axis=1)
     tile = np.floor(middle / _TILE_M).astype(np.int64)
     first, last = tile.min(axis=0) - 1, tile.max(axis=0) + 1
@@ -82,17 +84,28 @@ def _posterior(
     points_m: Array, ratio: Array, sigma: Array, prior: MapPrior
 ) -> tuple[Array, Array, Array]:
     """Return cells (m, 2) with the mean and standard deviation of their suppression (m,)."""
-    count, places, _ = points_m.shape
-    points = points_m.reshape(-1, 2)
-    cells = _cells_near(points, prior)
-    kernel = _footprint(points, cells, prior).reshape(count, places, -1).mean(axis=1)
-    near = np.exp(-cdist(cells, cells) / prior.correlation_m) * prior.suppression_sigma**2
-    shared = near @ kernel.T
-    factor = cho_factor(kernel @ shared + np.diag(np.asarray(sigma, float) ** 2))
+    cells, shared, seen = _sight(points_m.shape[1], points_m.tobytes(), prior)
+    factor = cho_factor(seen + np.diag(np.asarray(sigma, float) ** 2))
     mean = shared @ cho_solve(factor, 1.0 - np.asarray(ratio, float))
     explained = np.einsum("ij,ji->i", shared, cho_solve(factor, shared.T))
     spread = np.sqrt(np.maximum(prior.suppression_sigma**2 - explained, 0.0))
     return cells, mean, spread
+
+
+#: A survey that goes on makes the map anew from the places it has been to and a few more.
+@lru_cache(maxsize=512)
+def _sight(places: int, points: bytes, prior: MapPrior) -> tuple[Array, Array, Array]:
+    """Return what places alone tell: cells near them (m, 2), and two prior covariances.
+
+    Of the suppression of cells with what is seen at the places, (m, n), and of the latter, (n, n).
+    `points` are the bytes of an array (n, places, 2).
+    """
+    points_m = np.frombuffer(points).reshape(-1, 2)
+    cells = _cells_near(points_m, prior)
+    kernel = _footprint(points_m, cells, prior).reshape(-1, places, len(cells)).mean(axis=1)
+    near = np.exp(-cdist(cells, cells) / prior.correlation_m) * prior.suppression_sigma**2
+    shared = near @ kernel.T
+    return cells, shared, kernel @ shared
 
 
 def kernel_length_m(detector_height_m: float = DETECTOR_HEIGHT_M) -> float:

@@ -6,10 +6,12 @@ from __future__ import annotations
 import math
 import operator
 from array import array
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from nav_msgs.msg import OccupancyGrid
+from scipy.spatial import KDTree
 from scipy.special import ndtr
 from sensor_msgs.msg import PointCloud2
 
@@ -218,9 +220,14 @@ class ProspectingMap(Unit):
         """
         for name in names:
             rows[name] = math.nan
-        for x, y, value, error in found:
-            near = np.hypot(rows["x_m"] - x, rows["y_m"] - y) <= _SEEN_WITHIN_M
-            rows[names[0]][near], rows[names[1]][near] = value, error
+        if not len(found):
+            return
+        cells = KDTree(np.column_stack([rows["x_m"], rows["y_m"]]))
+        near = cells.query_ball_point(found[:, :2], _SEEN_WITHIN_M)
+        of = np.repeat(np.arange(len(found)), [len(each) for each in near])
+        cell = np.fromiter(chain.from_iterable(near), np.int64, of.size)
+        for name, value in zip(names, found[of, 2:].T, strict=True):
+            rows[name][cell] = value
 
     def _sky(self, x_m: float, y_m: float, now: int) -> tuple[float, float]:
         """Return the shares of Sun and Earth of the square about a place."""

@@ -90,6 +90,14 @@ def test_tiles_meet_without_a_seam(monkeypatch):
     assert gap.max() < 0.1 * tiled.suppression_sigma.min()
 
 
+def test_a_map_made_anew_at_known_places_tells_what_was_counted_since():
+    dry, wet = along(0.5, 1.0, 0.02), along(0.5, 0.9, 0.02)
+    assert wet.suppression.mean() > dry.suppression.mean() + 0.02
+    prospecting_map._sight.cache_clear()
+    for one, other in zip(wet, along(0.5, 0.9, 0.02), strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_a_mean_over_the_track_tells_its_cells_apart_less_well():
     """Windows of three places, each count once, know as much of the sum and less of each."""
     points = np.column_stack([LINE, 0.0 * LINE])
