@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -16,7 +17,7 @@ from lupex_nodes.bus.messages import OK, WARN
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import InPort, Input, Output, Qos
 from lupex_nodes.bus.stamps import SECOND, stamped
-from lupex_nodes.bus.unit import Kind, Unit
+from lupex_nodes.bus.unit import Unit
 from lupex_nodes.models.context_image import HEIGHT, WIDTH, context_image, draw_texture
 from lupex_nodes.models.infrared_spectrometer import InfraredSpectrometer
 from lupex_nodes.models.lamp_heating import frost_loss_kg_m2
@@ -39,7 +40,7 @@ from lupex_nodes.models.reflectance_retrieval import (
     product,
 )
 from lupex_nodes.payload.alis_records import REFLECTANCE, SPECTRA, SURFACE_ICE
-from lupex_nodes.payload.modes import SURVEY_MODES
+from lupex_nodes.payload.survey_instrument import SurveyInstrument
 from lupex_nodes.world.constants import generator_of_run
 from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import LOAD, OPTICAL_SURFACE, SUN
@@ -103,7 +104,7 @@ class Exposure:
     ends: int
 
 
-class Alis(Unit):
+class Alis(SurveyInstrument, Unit):
     """Spectrometer of the near infrared with its own lamp, a mirror and a white reference.
 
     `calibrate` takes dark frames and the white reference, `acquire` dark frames and the surface or
@@ -162,8 +163,8 @@ class Alis(Unit):
         )
         mirror_stuck: bool = parameter(False, "the mirror no longer turns")
 
-    kind = Kind.HARDWARE
-    modes = SURVEY_MODES
+    raw = ("spectra",)
+    made = ("reflectance", "surface_ice")
     surface = Input("world/optical_surface", PointCloud2, Qos.STATE, schema=OPTICAL_SURFACE)
     cuttings = Input("world/cuttings", PointCloud2, Qos.STATE, schema=OPTICAL_SURFACE)
     sun = Input("world/sun", PointCloud2, Qos.STATE, schema=SUN)
@@ -198,8 +199,9 @@ class Alis(Unit):
         self._mirror = "closed"
         self._plan: list[Exposure] = []
         self._lit = False
-        self._white: list[bytes] = []
-        self._look: list[bytes] = []
+        self._white: list[np.ndarray] = []
+        self._look: list[np.ndarray] = []
+        self._found: SurfaceIce
         self._from_m = (math.nan, math.nan)
         self._lost: tuple[Any, float] = (None, 0.0)
         self._duty_s = self._data_mb = 0.0
@@ -214,7 +216,6 @@ class Alis(Unit):
         """Begin; completion when both are taken."""
         self.set_mode("calibrate")
         self._measurement += 1
-        self._white = []
         view = View(self._measurement, "surface", LAMPLIGHT, self.retrieval.white_range_m, 1.0, 1.0)
         electrons = self._electrons("white", view, lamp_on=True)
         self._begin(now, view, "white", WHITE_DARK, arguments.frames, electrons, 0.0)
@@ -229,7 +230,6 @@ class Alis(Unit):
                                 else "nothing is known of the surface yet")  # fmt: skip
         self.set_mode("acquire")
         self._measurement += 1
-        self._look = []
         self._from_m = self._position()
         view = self._view(arguments)
         # the test frame that finds the exposure sees the slope, too
@@ -407,11 +407,9 @@ class Alis(Unit):
         ):  # fmt: skip
             rows[name] = value
         self._quality = rows["quality"][:] = self._flags(seen.saturated, detector_k, here, lamp_on)
-        message = SPECTRA.message(now, rows, "map")
-        self.spectra.publish(message)
-        raw = bytes(message.data)
-        (self._white if self.mode == "calibrate" else self._look).append(raw)
-        self._data_mb += len(raw) / 1e6
+        self.spectra.publish_rows(now, rows)
+        self.keep(now, {"spectra": rows})
+        self._data_mb += rows.nbytes / 1e6
         if done.segment == TARGET:
             if lamp_on:
                 self._take_frost(done)
@@ -477,15 +475,21 @@ class Alis(Unit):
                        quality=flags)  # fmt: skip
         self.finish_command()
 
-    def _make_product(self, now: int) -> None:
-        raw = np.frombuffer(b"".join([*self._white, *self._look]), SPECTRA.dtype)
-        last = raw[-1]
-        try:
-            found = product(raw, self.retrieval)
-        except ValueError as error:
-            self.event("NO_PRODUCT", f"The spectrum gave no product: {error}", level=WARN,
-                       quality=int(last["quality"]))  # fmt: skip
-            return
+    def keep(self, now: int, raw: Mapping[str, np.ndarray]) -> None:
+        """Keep the halves of the last calibration and of the last look."""
+        rows = raw["spectra"]
+        calibrates = rows["segment"][0] in (WHITE_DARK, WHITE)
+        kept = self._white if calibrates else self._look
+        if kept and kept[0]["measurement"][0] != rows["measurement"][0]:
+            kept.clear()
+        kept.append(rows)
+
+    def products(self, now: int, wanted: Collection[str]) -> dict[str, Any]:
+        """Make the spectrum of the last look and what it says of ice."""
+        raw = np.concatenate([*self._white, *self._look])
+        found = self._found = product(raw, self.retrieval)
+        row = ice_row(found, raw[-1])
+        self._quality = row[-1]
         spectrum = found.spectrum
         rows = np.zeros(spectrum.wavelength_um.size, REFLECTANCE.dtype)
         for name, values in (
@@ -493,14 +497,21 @@ class Alis(Unit):
             ("standard_error", spectrum.sigma), ("usable", spectrum.usable),
         ):  # fmt: skip
             rows[name] = values
-        self.reflectance.publish_rows(now, rows)
-        row = ice_row(found, last)
-        self.surface_ice.publish_rows(now, [row])
-        self._quality = row[-1]
+        return {"reflectance": rows, "surface_ice": [row]}
+
+    def _make_product(self, now: int) -> None:
+        try:
+            self.tell(now, self.made)
+        except ValueError as error:
+            self.event("NO_PRODUCT", f"The spectrum gave no product: {error}", level=WARN,
+                       quality=int(self._quality))  # fmt: skip
+            return
+        found = self._found
         self._depth = float(found.band_depth[2])
         verdict = "shows ice" if found.detected else "shows no ice"
-        self.event("SPECTRUM", f"The spectrum of the {list(_TARGETS)[int(last['target'])]} "
-                   f"{verdict}.", level=OK, detected=found.detected,
+        target = list(_TARGETS)[int(self._look[-1]["target"][0])]
+        self.event("SPECTRUM", f"The spectrum of the {target} {verdict}.", level=OK,
+                   detected=found.detected,
                    depth_1500=float(found.band_depth[2]), ice_wt_percent=found.ice_wt_percent,
                    ice_sigma_wt_percent=found.ice_sigma_wt_percent)  # fmt: skip
 

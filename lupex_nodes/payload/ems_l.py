@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from lupex_nodes.bus.messages import ERROR, WARN
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.stamps import SECOND, seconds, stamped
-from lupex_nodes.bus.unit import Kind, Unit
+from lupex_nodes.bus.unit import Unit
 from lupex_nodes.models.exosphere import SPECIES
 from lupex_nodes.models.mass_spectrometry import (
     REFERENCE_K,
@@ -28,7 +29,7 @@ from lupex_nodes.models.mass_spectrometry import (
 )
 from lupex_nodes.models.partial_pressures import DARK, OPEN, Product, RetrievalParameters, product
 from lupex_nodes.payload.ems_l_records import CONDITIONS, FIT, PRESSURES, SPECTRUM, Quality
-from lupex_nodes.payload.modes import SURVEY_MODES
+from lupex_nodes.payload.survey_instrument import SurveyInstrument
 from lupex_nodes.world.constants import generator_of_run
 from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import GAS, LOAD, SURFACE
@@ -39,6 +40,7 @@ _ATMOSPHERE_PA = 1e5
 _FARTHEST_M = 1e7
 _OPEN_CIRCUIT = 0.05  # of the nominal emission
 _STILL_M = 1.0
+_PAUSE_S = 0.1  # the spectra of one calibration follow each other without
 #: What comes out of a leaking seal: the air that electronics let out.
 _LEAK = np.array([{"h2o": 0.6, "n2": 0.3, "co2": 0.1}.get(name, 0.0) for name in SPECIES])
 
@@ -49,7 +51,7 @@ class Calibrate(Parameters):
     duration_s: float = parameter(300.0, "of the calibration", "s", ge=10.0, le=86400.0)
 
 
-class MassSpectrometer(Unit):
+class MassSpectrometer(SurveyInstrument, Unit):
     """An ion trap with a hot filament: mass spectra, total and partial pressures.
 
     `acquire` heats the filament and, once it is warm, takes spectra until `stop`; so many are
@@ -105,8 +107,8 @@ class MassSpectrometer(Unit):
             0.0, "by which the trap's voltage puts peaks too high", "u", ge=-5.0, le=5.0
         )
 
-    kind = Kind.HARDWARE
-    modes = SURVEY_MODES
+    raw = ("spectrum", "conditions")
+    made = ("pressures", "fit")
     gas = Input("world/gas", PointCloud2, Qos.STATE, wake=True, schema=GAS)
     surface = Input("world/surface", PointCloud2, Qos.STATE, schema=SURFACE)
     odometry = Input("rover/odometry", Odometry)
@@ -135,8 +137,8 @@ class MassSpectrometer(Unit):
         self._spectrum_began = 0
         self._until = 0
         self._coadd = 0
-        self._taken: list[tuple[np.ndarray, tuple]] = []
-        self._dark: list[tuple[np.ndarray, tuple]] = []
+        self._taken: list[tuple[np.ndarray, np.void]] = []
+        self._dark: list[tuple[np.ndarray, np.void]] = []
         self._said_weak = False
         self._duty_s = 0.0
         self._raw_bytes = 0
@@ -166,7 +168,6 @@ class MassSpectrometer(Unit):
         self.set_mode("calibrate")
         self._last = self._spectrum_began = self._since = now
         self._until = now + seconds(arguments.duration_s)
-        self._dark = []
         self._clear()
         return RUNNING
 
@@ -302,16 +303,16 @@ class MassSpectrometer(Unit):
             emitted = emitted_s / live_s
             self._emission_ratio = max(emitted * (1.0 + 0.005 * rng.standard_normal()), 0.0)
         place = self._position()
-        row = (
+        conditions = np.array([(
             (now - (self._began or 0)) / SECOND, self._since_touchdown_h, *place, live_s,
             self._emission_ratio, self._trap_k + 0.1 * rng.standard_normal(), self._gauge_pa,
             self._coadd + (not measures), OPEN if measures else DARK,
             int(self._quality(measures, place)),
-        )  # fmt: skip
+        )], CONDITIONS.dtype)  # fmt: skip
         self.spectrum.publish_rows(now, self._rows)
-        self.conditions.publish_rows(now, [row])
-        self._raw_bytes += self._rows.nbytes + CONDITIONS.dtype.itemsize
-        (self._taken if measures else self._dark).append((self._rows["counts"].copy(), row))
+        self.conditions.publish_rows(now, conditions)
+        self.keep(now, {"spectrum": self._rows, "conditions": conditions})
+        self._raw_bytes += self._rows.nbytes + conditions.nbytes
         self._spectrum_began = now
         self._clear()
         if not measures:
@@ -320,11 +321,12 @@ class MassSpectrometer(Unit):
         message.fluid_pressure = self._gauge_pa
         message.variance = (self.retrieval.instrument.gauge_sigma * self._gauge_pa) ** 2
         self.total_pressure.publish(message)
-        if row[-1] & Quality.WEAK_EMISSION and not self._said_weak:
+        if conditions["quality"][0] & Quality.WEAK_EMISSION and not self._said_weak:
             self._said_weak = True
             self.event("FILAMENT_WEAK", "The filament emits less than it should.", level=WARN,
                        emission_ratio=self._emission_ratio)  # fmt: skip
-        if sum(each[1][4] for each in self._taken) >= self.parameters.coadd_s - 1e-6:
+        taken_s = sum(float(each["duration_s"]) for _, each in self._taken)
+        if taken_s >= self.parameters.coadd_s - 1e-3:
             self._make_product(now)
             self._coadd += 1
             self._taken = []
@@ -348,20 +350,34 @@ class MassSpectrometer(Unit):
         x_m, y_m = (min(max(v, -_FARTHEST_M), _FARTHEST_M) for v in (position.x, position.y))
         return x_m, y_m
 
+    def keep(self, now: int, raw: Mapping[str, np.ndarray]) -> None:
+        """Keep the spectra of one co-addition and those of the last calibration."""
+        row = raw["conditions"][0]
+        kept = self._taken if row["segment"] == OPEN else self._dark
+        if kept:
+            before = kept[-1][1]
+            paused = row["time_s"] - row["duration_s"] - before["time_s"] > _PAUSE_S
+            if row["coadd"] != before["coadd"] or (kept is self._dark and paused):
+                kept.clear()
+        kept.append((raw["spectrum"]["counts"].copy(), row))
+
+    def products(self, now: int, wanted: Collection[str]) -> dict[str, Any]:
+        """Make the partial pressures of a co-addition, and say how well they fit."""
+        counts, rows = zip(*self._dark, *self._taken, strict=True)
+        conditions = np.array(list(rows), CONDITIONS.dtype)
+        found = self._found = product(np.array(counts), conditions, self.retrieval)
+        names = [field.name for field in PRESSURES.fields]
+        values = tuple(getattr(found, field.name) for field in FIT.fields[1:])
+        return {
+            "pressures": [tuple(getattr(gas, name) for name in names) for gas in found.gases],
+            "fit": [(conditions["coadd"][-1], *values)],
+        }
+
     def _make_product(self, now: int) -> None:
-        taken = [*self._dark, *self._taken]
-        counts = np.array([each[0] for each in taken])
-        conditions = np.array([each[1] for each in taken], CONDITIONS.dtype)
         try:
-            found = self._found = product(counts, conditions, self.retrieval)
+            self.tell(now, self.made)
         except ValueError as error:
             self.event("NO_PRODUCT", f"The spectra gave no product: {error}.", level=WARN)
-            return
-        names = [field.name for field in PRESSURES.fields]
-        rows = [tuple(getattr(gas, name) for name in names) for gas in found.gases]
-        self.pressures.publish_rows(now, rows)
-        values = tuple(getattr(found, field.name) for field in FIT.fields[1:])
-        self.fit.publish_rows(now, [(self._coadd, *values)])
 
     def _report_load(self, now: int) -> None:
         p = self.parameters

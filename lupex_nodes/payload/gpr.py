@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +17,7 @@ from lupex_nodes.bus.messages import OK
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.stamps import SECOND, next_minute
-from lupex_nodes.bus.unit import Kind, Unit
+from lupex_nodes.bus.unit import Unit
 from lupex_nodes.models.radar import Sounder
 from lupex_nodes.models.radar_image import LOOP, SURVEY, RadarRetrieval
 from lupex_nodes.models.radar_processing import Quality, RadarSection, product, saturated
@@ -28,8 +30,8 @@ from lupex_nodes.models.radar_receiver import (
     received,
 )
 from lupex_nodes.payload.gpr_records import PICKS, PROFILE, SAMPLES, SECTION, TRACES
-from lupex_nodes.payload.modes import SURVEY_MODES
 from lupex_nodes.payload.radar_field import EchoField
+from lupex_nodes.payload.survey_instrument import SurveyInstrument
 from lupex_nodes.world.constants import generator_of_run
 from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import COLUMN, LOAD, ROCKS, SURFACE
@@ -56,7 +58,7 @@ class _Place(NamedTuple):
     believed_m: np.ndarray
 
 
-class GroundPenetratingRadar(Unit):
+class GroundPenetratingRadar(SurveyInstrument, Unit):
     """Stepped-frequency radar that sounds the soil under the track, a trace every few centimetres.
 
     `calibrate` measures the chain by its own loop, `acquire` sounds while the rover moves, `stop`
@@ -116,8 +118,8 @@ class GroundPenetratingRadar(Unit):
         dead_to_ghz: float = parameter(0.0, "up to this", "GHz", ge=0.0, le=15.0)
         stuck_bits: int = parameter(0, "of the converter, always 1", ge=0, le=4095)
 
-    kind = Kind.HARDWARE
-    modes = SURVEY_MODES
+    raw = ("traces", "samples")
+    made = ("profile", "picks", "section")
     column = Input("world/column", PointCloud2, Qos.STATE, schema=COLUMN)
     rocks = Input("world/rocks", PointCloud2, Qos.STATE, schema=ROCKS)
     surface = Input("world/surface", PointCloud2, Qos.STATE, schema=SURFACE)
@@ -154,8 +156,8 @@ class GroundPenetratingRadar(Unit):
         self._since_trace_m = 0.0
         self._count, self._number = 0, 0
         self._duty_s, self._raw_bytes = 0.0, 0
-        self._loop: list[tuple[bytes, bytes]] = []
-        self._taken: list[tuple[bytes, bytes]] = []
+        self._loop: list[Mapping[str, np.ndarray]] = []
+        self._taken: list[Mapping[str, np.ndarray]] = []
         self._taken_m = 0.0
         self._sections_of_run = 0
         self._told: RadarSection | None = None
@@ -247,7 +249,6 @@ class GroundPenetratingRadar(Unit):
 
     def _measure_loop(self, now: int) -> None:
         codes = loop(self.rng, self.sounder, self._constants, self._state(), self._sweeps)
-        self._loop = []
         self._publish_raw(now, codes, np.zeros((self._sweeps, 3)), LOOP, 0)
         self.set_mode("standby")
         self.finish_command()
@@ -322,37 +323,50 @@ class GroundPenetratingRadar(Unit):
         traces["temperature_k"] = self._temperature_k + 0.05 * self.rng.standard_normal()
         traces["segment"] = segment
         traces["quality"] = quality | (int(Quality.SATURATED) if saturated(samples) else 0)
-        pair = TRACES.message(now, traces, "map"), SAMPLES.message(now, samples)
-        self.traces.publish(pair[0])
-        self.samples.publish(pair[1])
-        raw = bytes(pair[0].data), bytes(pair[1].data)
-        (self._loop if segment == LOOP else self._taken).append(raw)
+        self.traces.publish_rows(now, traces)
+        self.samples.publish_rows(now, samples)
+        self.keep(now, {"traces": traces, "samples": samples})
         self._count += sweeps
-        self._raw_bytes += sum(map(len, raw))
+        self._raw_bytes += traces.nbytes + samples.nbytes
+
+    def keep(self, now: int, raw: Mapping[str, np.ndarray]) -> None:
+        """Keep the last sweeps of the loop and those of one section."""
+        first = raw["traces"][0]
+        if first["segment"] == LOOP:
+            self._loop = [raw]
+            return
+        if self._taken and first["section"] != self._taken[0]["traces"]["section"][0]:
+            self._taken = []
+        self._taken.append(raw)
+
+    def products(self, now: int, wanted: Collection[str]) -> dict[str, Any]:
+        """Make the profile, the picks if there are any, and the summary of a section."""
+        if not self._taken:
+            raise ValueError("it has no traces")
+        traces, samples = (
+            np.concatenate([each[name] for each in (*self._loop, *self._taken)])
+            for name in self.raw
+        )
+        made = self._told = product(traces, samples, self.retrieval)
+        rows: dict[str, Any] = {"profile": _profile_rows(made)}
+        if len(made.pick_x_m):
+            rows["picks"] = _pick_rows(made)
+        rows["section"] = [(
+            traces["section"][-1], len(made.x_m), made.x_m[-1], made.y_m[-1], made.spacing_m,
+            len(made.pick_x_m), made.background_db, made.direct_wave_db, made.surface_db,
+            made.noise_db, made.dead_share, int(made.quality),
+        )]  # fmt: skip
+        return rows
 
     def _begin_section(self) -> None:
         self._number += 1
         self._taken, self._taken_m = [], 0.0
 
     def _make_product(self, now: int) -> None:
-        raw = [*self._loop, *self._taken]
-        traces = np.frombuffer(b"".join(each for each, _ in raw), TRACES.dtype)
-        samples = np.frombuffer(b"".join(each for _, each in raw), SAMPLES.dtype)
-        try:
-            made = product(traces, samples, self.retrieval)
-        except ValueError:
-            # the rest of a section that is too short says nothing; its raw rows were told
-            return
-        self._told = made
-        self._sections_of_run += 1
-        self.profile.publish_rows(now, _profile_rows(made))
-        if len(made.pick_x_m):
-            self.picks.publish_rows(now, _pick_rows(made))
-        self.section.publish_rows(now, [(
-            self._number, len(made.x_m), made.x_m[-1], made.y_m[-1], made.spacing_m,
-            len(made.pick_x_m), made.background_db, made.direct_wave_db, made.surface_db,
-            made.noise_db, made.dead_share, int(made.quality),
-        )])  # fmt: skip
+        # the rest of a section that is too short says nothing; its raw rows were told
+        with suppress(ValueError):
+            self.tell(now, self.made)
+            self._sections_of_run += 1
 
 
 def _profile_rows(made: RadarSection) -> np.ndarray:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from lupex_nodes.bus.messages import OK, WARN
 from lupex_nodes.bus.parameters import Degradation, Parameters, parameter
 from lupex_nodes.bus.ports import Input, Output, Qos
 from lupex_nodes.bus.stamps import SECOND
-from lupex_nodes.bus.unit import Kind, Unit
+from lupex_nodes.bus.unit import Unit
 from lupex_nodes.models.neutron import (
     DEAD_TIME_S,
     DETECTOR_HEIGHT_M,
@@ -35,7 +37,6 @@ from lupex_nodes.models.neutron_retrieval import Deposit
 from lupex_nodes.models.neutron_survey import survey_product, survey_profile
 from lupex_nodes.models.stratigraphy import SmoothField
 from lupex_nodes.payload.count_record import CountRecord
-from lupex_nodes.payload.modes import SURVEY_MODES
 from lupex_nodes.payload.pulse_height_analyser import PulseHeightAnalyser, PulseRates
 from lupex_nodes.payload.records import (
     COUNTS,
@@ -45,6 +46,7 @@ from lupex_nodes.payload.records import (
     SPECTRUM,
     WATER,
 )
+from lupex_nodes.payload.survey_instrument import SurveyInstrument
 from lupex_nodes.world.constants import generator_of_run
 from lupex_nodes.world.load_report import LoadReport
 from lupex_nodes.world.records import LEAKAGE, LOAD, RADIATION, SURFACE
@@ -60,7 +62,7 @@ class Calibrate(Parameters):
     duration_s: float = parameter(600.0, "of the calibration", "s", ge=60.0, le=86400.0)
 
 
-class NeutronSpectrometer(Unit):
+class NeutronSpectrometer(SurveyInstrument, Unit):
     """Two helium-3 tubes that count the soil's neutrons; on board, the search for deposits.
 
     `calibrate` begins a new record on ground declared dry, `acquire` surveys, `stop` ends the
@@ -133,8 +135,8 @@ class NeutronSpectrometer(Unit):
             1.0, "of pulse heights, such as by sagging high voltage", ge=0.05, le=2.0
         )
 
-    kind = Kind.HARDWARE
-    modes = SURVEY_MODES
+    raw = ("counts",)
+    made = ("water", "profile", "deposit", "deposits", "possibilities")
     leakage = Input("world/neutron_leakage", PointCloud2, Qos.STATE, schema=LEAKAGE)
     radiation = Input("world/radiation", PointCloud2, Qos.STATE, schema=RADIATION)
     surface = Input("world/surface", PointCloud2, Qos.STATE, schema=SURFACE)
@@ -178,6 +180,8 @@ class NeutronSpectrometer(Unit):
         self._segment = _NEITHER
         self._last: int | None = None
         self.record = CountRecord(self.retrieval, p.water_rows)
+        self._kept_at: int | None = None
+        self._found: tuple[Deposit, ...] = ()
         self._counted = (0, 0)
         self._rates = PulseRates(1.0, np.zeros((3, 2)))
         self._analyser = PulseHeightAnalyser()
@@ -226,9 +230,10 @@ class NeutronSpectrometer(Unit):
         # a command of this tick says nothing of what was counted before it
         self._segment = _SEGMENTS.get(self.mode, _NEITHER)
         if now % round(self.parameters.water_period_s * SECOND) == 0 and self.mode == "acquire":
-            self._publish_water(now)
+            self.tell(now, ["water"])
         if now % round(self.parameters.profile_period_s * SECOND) == 0 and self.mode == "acquire":
-            self._publish_profile(now)
+            with suppress(ValueError):  # said when the survey ends
+                self.tell(now, ["profile"])
         power_w = self.parameters.power_w if self.mode != "safe" else 0.5 * self.parameters.power_w
         self._load.report(now, power_w)
         # what is counted between surveys shows that the tubes live, and no more
@@ -265,10 +270,10 @@ class NeutronSpectrometer(Unit):
             self._analyser.gain,
             self._analyser.quality,
         )
-        message = COUNTS.message(now, [row], "map")
-        self.counts.publish(message)
-        self.record.append(bytes(message.data))
-        self._raw_bytes += len(message.data)
+        counts = np.array([row], COUNTS.dtype)
+        self.counts.publish_rows(now, counts)
+        self.keep(now, {"counts": counts})
+        self._raw_bytes += counts.nbytes
         self._surveyed_s += dt_s if self.mode == "acquire" else 0.0
         spectrum = self._analyser.add(dt_s, counted, self._rates, rng, self.parameters)
         if spectrum is not None:
@@ -359,45 +364,39 @@ class NeutronSpectrometer(Unit):
 
     # --- products ----------------------------------------------------------------------------
 
-    def _publish_water(self, now: int) -> None:
-        """Compare the last minute with the calibration."""
-        recent = self.record.recent()
-        if recent is None:
-            return
-        self._water = recent[:2]
-        self.water.publish_rows(now, [recent])
+    def keep(self, now: int, raw: Mapping[str, np.ndarray]) -> None:
+        """Add to the record."""
+        self.record.append(raw["counts"].tobytes())
+        self._kept_at = now
 
-    def _publish_profile(self, now: int, profile: Profile | None = None) -> None:
-        if profile is None:
-            try:
-                profile = survey_profile(self.record.rows(), self.retrieval)
-            except ValueError:
-                return  # said when the survey ends
-        rows = np.zeros(profile.x_m.size, PROFILE.dtype)
-        for name, column in profile._asdict().items():
-            rows[name] = column
-        self.profile.publish_rows(now, rows)
+    def products(self, now: int, wanted: Collection[str]) -> dict[str, Any]:
+        """Make the deposits and their profile, or the profile alone; and the running water."""
+        rows: dict[str, Any] = {}
+        if "deposit" in wanted:
+            record = self.record.rows()
+            # a survey ends before what is counted at the tick of its end
+            ended = record[:-1] if self._kept_at == now else record
+            profile, self._found = survey_product(ended, self.retrieval)
+            rows["profile"] = _profile_rows(profile)
+            rows["deposit"] = [_row(self._found[0])]
+            if self._found[0].detected:
+                rows["deposits"] = [_row(each) for each in self._found]
+                rows["possibilities"] = _possibility_rows(self._found)
+        elif "profile" in wanted:
+            rows["profile"] = _profile_rows(survey_profile(self.record.rows(), self.retrieval))
+        if "water" in wanted and (recent := self.record.recent()):
+            rows["water"] = [recent]
+            self._water = recent[:2]
+        return rows
 
     def _make_product(self, now: int) -> None:
         try:
-            profile, found = survey_product(self.record.rows(), self.retrieval)
+            self.tell(now, ["deposit"])
         except ValueError as error:
             self.event("NO_PRODUCT", f"The survey gave no product: {error}", level=WARN)
             return
-        self._publish_profile(now, profile)
+        found = self._found
         clearest = found[0]
-        self.deposit.publish_rows(now, [_row(clearest)])
-        nodes = np.zeros(sum(len(each.possibilities) for each in found), POSSIBILITIES.dtype)
-        first = 0
-        for number, each in enumerate(found):
-            part = nodes[first : first + len(each.possibilities)]
-            first += len(part)
-            for column, field in enumerate(POSSIBILITIES.fields[:-1]):
-                part[field.name] = each.possibilities[:, column]
-            part["deposit"] = number
-        if clearest.detected:
-            self.deposits.publish_rows(now, [_row(each) for each in found])
-            self.possibilities.publish_rows(now, nodes)
         self._water = clearest.estimate_wt_percent, clearest.standard_error_wt_percent
         number = len(found) if clearest.detected else 0
         verdict = ("no deposit", "a deposit")[number] if number < 2 else f"{number} deposits"
@@ -406,6 +405,25 @@ class NeutronSpectrometer(Unit):
                    estimate_wt_percent=clearest.estimate_wt_percent,
                    standard_error_wt_percent=clearest.standard_error_wt_percent,
                    upper_limit_wt_percent=clearest.upper_limit_wt_percent)  # fmt: skip
+
+
+def _profile_rows(profile: Profile) -> np.ndarray:
+    rows = np.zeros(profile.x_m.size, PROFILE.dtype)
+    for name, column in profile._asdict().items():
+        rows[name] = column
+    return rows
+
+
+def _possibility_rows(found: tuple[Deposit, ...]) -> np.ndarray:
+    rows = np.zeros(sum(len(each.possibilities) for each in found), POSSIBILITIES.dtype)
+    first = 0
+    for number, each in enumerate(found):
+        part = rows[first : first + len(each.possibilities)]
+        first += len(part)
+        for column, field in enumerate(POSSIBILITIES.fields[:-1]):
+            part[field.name] = each.possibilities[:, column]
+        part["deposit"] = number
+    return rows
 
 
 def _row(deposit: Deposit) -> tuple[Any, ...]:
