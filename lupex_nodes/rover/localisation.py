@@ -45,6 +45,8 @@ _SENSED_AFTER = 2 * SECOND
 _GYROS_NEW_AFTER_S = 150.0
 _STOP_S = 60.0
 _FASTEST_M_S = 0.5
+#: Samples of a drive that runs are a second apart: between others it was without its computer.
+_JOINTS_LOST_S = 1.5
 #: In the order in which they count at one time: motion before what is measured after it.
 _SENSORS = ("imu", "joints", "star_tracker", "visual_odometry", "ranging", "map_fix")
 #: A turn about a point nearer than this is one on the spot.
@@ -143,6 +145,8 @@ class _Pace(NamedTuple):
     ahead_m: float
     left_m: float
     turned_rad: float
+    travel_m: list[float]
+    """What each crawler had laid in all at the end."""
 
 
 class Localisation:
@@ -193,6 +197,7 @@ class Localisation:
         self._imu_time: int | None = None
         self._joint_time: int | None = None
         self._travel_m: list[float] | None = None
+        self._counted: tuple[int | None, list[float] | None] = (None, None)
         self._cross_bias, self._learned_s = (0.0, 0.0), 0.0
         self._tilt_offset, self._tilts = (0.0, 0.0), 0
         self._rest_since = self._stop_since = self._stop_until = 0
@@ -260,6 +265,7 @@ class Localisation:
             "tilt_offset": (self._tilt_offset, self._tilts),
             "stop": (self._rest_since, self._stop_since, self._stop_until),
             "driven_m": self.driven_m,
+            "tracks": self._counted,
         }
 
     def restore(self, kept: dict[str, Any]) -> None:
@@ -271,6 +277,7 @@ class Localisation:
         self._tilt_offset, self._tilts = kept["tilt_offset"]
         self._rest_since, self._stop_since, self._stop_until = kept["stop"]
         self.driven_m = kept["driven_m"]
+        self._joint_time, self._travel_m = self._counted = kept["tracks"]
         self._begin_frame(0)
         self._take()
 
@@ -301,7 +308,10 @@ class Localisation:
         if before is None or since is None or time <= since:
             return None
         steps = [b - a for a, b in zip(before, values[:4], strict=True)]
-        if max(map(abs, steps)) > _FASTEST_M_S * (time - since) / SECOND:
+        dt_s = (time - since) / SECOND
+        if dt_s > _JOINTS_LOST_S:
+            self._doubt(abs(self.speed_m_s) * dt_s - max(map(abs, steps)))
+        if max(map(abs, steps)) > _FASTEST_M_S * dt_s:
             return None  # the drive was off and counts anew
         if any(sample.velocity[:4]):
             self.moved_at = time
@@ -310,7 +320,12 @@ class Localisation:
             return None
         self.moved_at = time
         twist = self._layout.body_twist(values[4:], steps)
-        return _Pace((time - since) / SECOND, twist.vx_m_s, twist.vy_m_s, twist.wz_rad_s)
+        return _Pace(dt_s, twist.vx_m_s, twist.vy_m_s, twist.wz_rad_s, values[:4])
+
+    def _doubt(self, unseen_m: float) -> None:
+        """Allow for tracks that ran on, by what they were told last, while nobody counted."""
+        if unseen_m > 0.0:
+            self.filter.widen(self._along(AHEAD), unseen_m * unseen_m)
 
     def _move(self, pace: _Pace) -> Move:
         """Return the motion over ground to expect of the crawlers' motion on this slope."""
@@ -345,6 +360,7 @@ class Localisation:
 
     def _take_pace(self, time: int, pace: _Pace) -> None:
         p, f = self.parameters, self.filter
+        self._counted = time, pace.travel_m
         if time - self._rest_since > _STOP_S * SECOND:
             f.new_stop()
             self._stop_since, self._stop_until = self._rest_since, time
@@ -502,13 +518,18 @@ class Localisation:
         self.driven_m += math.hypot(f.state[AHEAD], f.state[LEFT]) - way_m
 
     def _widen_slip(self, index: int, slip: int, by_slip_m: float, innovation: float) -> None:
-        f = self.filter
-        along = np.zeros(SIZE)
-        heading = f.state[YAW] - self._turned_rad + (math.pi / 2.0 if index == LEFT else 0.0)
-        along[index], along[X], along[Y] = 1.0, math.cos(heading), math.sin(heading)
+        along = self._along(index)
         if abs(by_slip_m) > 1e-4:
             along[slip] = 1.0 / by_slip_m
-        f.widen(along, innovation * innovation)
+        self.filter.widen(along, innovation * innovation)
+
+    def _along(self, index: int) -> np.ndarray:
+        """Return the shape of an error of the motion since the last frame, ahead or to the left."""
+        along = np.zeros(SIZE)
+        heading = self.filter.state[YAW] - self._turned_rad
+        heading += math.pi / 2.0 if index == LEFT else 0.0
+        along[index], along[X], along[Y] = 1.0, math.cos(heading), math.sin(heading)
+        return along
 
     # --- absolute positions ----------------------------------------------------------------------
 

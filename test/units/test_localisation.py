@@ -250,6 +250,39 @@ def test_a_soft_patch_is_seen_by_the_camera_and_learned():
     assert rover.estimate.x_m == pytest.approx(32.0 + 16.0 * 0.6, abs=0.4)
 
 
+def test_tracks_that_nobody_counted_are_no_slip():
+    rover = Rover()
+    rover.drive(160, saw=1.0)
+    for _ in range(4):
+        rover.second(0.1)
+    before = rover.sigma_m
+    # the drive's computer is off for 4 s; the tracks run on for three of them
+    rover.now += 4 * SECOND
+    for _ in range(4):
+        rover.second(0.1)
+    assert rover.sigma_m > before + 0.1
+    rover.frame(0.1 * (4 + 3 + 4))
+    rover.drive(8)
+    assert rover.estimate.x_m == pytest.approx(16.0 + 1.1 + 0.8, abs=0.1)
+    assert abs(rover.estimate.slip) < 0.05
+
+
+def test_what_the_tracks_did_while_the_estimate_was_off_counts():
+    rover = Rover()
+    rover.drive(160, saw=1.0)
+    for _ in range(5):
+        rover.second(0.1)
+    kept = rover.estimate.save()
+    rover.now += 4 * SECOND
+    rover.travel_m += 0.3
+    again = Rover()
+    again.now, again.travel_m = rover.now, rover.travel_m
+    again.estimate.restore(kept)
+    for _ in range(5):
+        again.second()
+    assert again.estimate.x_m == pytest.approx(16.8, abs=0.06)
+
+
 def test_an_impossible_motion_is_refused():
     rover = Rover()
     rover.drive(160, saw=1.0)
