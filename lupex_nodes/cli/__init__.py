@@ -78,7 +78,8 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
                      help="with --from: fly these units again, alone, in memory; exit 0 when they "
                      "say what was recorded")
     run.add_argument("--from", dest="source", metavar="BAG",
-                     help="a bag of a whole flight, recorded with profile all")
+                     help="a bag of a whole flight, recorded with profile all; for products of "
+                     "survey instruments with profile science")
     run.add_argument("--bus", choices=["ros", "memory"], default="ros",
                      help="ROS 2, or in this process without it (default: ros)")
     run.add_argument("--composition", choices=["all", "vehicle", "unit"],

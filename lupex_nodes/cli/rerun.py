@@ -56,6 +56,5 @@ def compare(
         print(error, file=sys.stderr)
         return ENDED_OTHERWISE
     for each in found:
-        said = f"differs first on {each.difference}" if each.difference else "as recorded"
-        print(f"{each.unit}: {each.messages} messages, {said}")
+        print(each)
     return ENDED_OTHERWISE if any(each.difference for each in found) else COMPLETE

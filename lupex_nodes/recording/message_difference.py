@@ -4,9 +4,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from rclpy.serialization import deserialize_message
+
 from lupex_nodes.bus.records import RecordError, view
+from lupex_nodes.bus.stamps import SECOND
+
+
+@dataclass
+class Comparison:
+    """What a unit said again: how many messages, and in what they first differ, if in anything.
+
+    ``of_raw``: products alone, made from the raw records. ``unheard``: topics that the unit hears
+    and of which the bag has nothing.
+    """
+
+    unit: str
+    messages: int = 0
+    difference: str = ""
+    of_raw: bool = False
+    unheard: list[str] = field(default_factory=list)
+
+    def differs(self, difference: str) -> None:
+        """Note a difference; the first one stays."""
+        self.difference = self.difference or difference
+
+    def __str__(self) -> str:
+        what = "products made again from raw" if self.of_raw else "messages"
+        if not self.difference:
+            return f"{self.unit}: {self.messages} {what}, as recorded"
+        said = f"{self.unit}: {self.messages} {what}, differs first on {self.difference}"
+        if self.unheard and not self.of_raw:
+            said += f"; the bag has nothing of {', '.join(self.unheard)}, which {self.unit} hears"
+        return said
+
+
+def difference_at(
+    topic: str, time_ns: int, kind: type, now: list[bytes], before: list[bytes]
+) -> str:
+    """Say in what the serialized messages of one topic and tick differ; some do."""
+    if len(now) != len(before):
+        change = f"said {len(now)} times instead of {len(before)}"
+    else:
+        found = (
+            first_difference(deserialize_message(new, kind), deserialize_message(old, kind))
+            for new, old in zip(now, before, strict=True)
+            if new != old
+        )
+        change = next(found) or "other bytes of the same values"
+    utc = f"{datetime.fromtimestamp(time_ns // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{topic} at {time_ns / SECOND:.3f} s ({utc}): {change}"
 
 
 def first_difference(now: Any, before: Any) -> str:

@@ -15,7 +15,6 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -31,12 +30,13 @@ from lupex_nodes.bus.parameters import Refused
 from lupex_nodes.bus.place import COMMANDS
 from lupex_nodes.bus.ports import Qos
 from lupex_nodes.bus.slot import Emission, Slot
-from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.bus.ticks import TICK, Tick
+from lupex_nodes.payload.survey_instrument import SurveyInstrument
 from lupex_nodes.recording.bag_reader import Bag, BagMessage, open_bag
 from lupex_nodes.recording.bag_writer import BagWriter
 from lupex_nodes.recording.cdr import to_cdr
-from lupex_nodes.recording.message_difference import first_difference
+from lupex_nodes.recording.message_difference import Comparison, difference_at
+from lupex_nodes.recording.products_again import ProductsAgain
 from lupex_nodes.recording.recorder import absolute_name, type_name
 from lupex_nodes.system import SHARED_TOPICS, System, SystemFileError
 
@@ -46,15 +46,6 @@ _SERVICE = "service"
 
 class RerunError(ValueError):
     """Units that cannot be flown again over a bag; the text is one sentence."""
-
-
-@dataclass
-class Comparison:
-    """What a unit said again: how many messages, and in what they first differ, if in anything."""
-
-    unit: str
-    messages: int = 0
-    difference: str = ""
 
 
 class _Report(NamedTuple):
@@ -114,21 +105,38 @@ def rerun(
 
     Begins where the bag begins, which must be the start of the flight. Parameters that were set in
     flight are in no bag, and what a member of the barrier missed while it was struck off is not
-    known, so such flights differ from their re-run.
+    known, so such flights differ from their re-run. Of a survey instrument the products are made
+    again from the raw records when the bag has not all that it saw of nature.
 
     ``terrain`` is the file of heights for units that need one: a bag holds only its name. Raises
     BagError, RecordingError, RerunError.
     """
     with open_bag(path) as bag:
-        recording = _read(bag, system, names)
+        recording = _open(bag, system, names)
+        unheard = {name: _unheard(recording, name) for name in names}
+        from_raw = {
+            name
+            for name, topics in unheard.items()
+            if issubclass(system.places[name].unit_class, SurveyInstrument)
+            and any("/world/" in topic for topic in topics)
+        }
+        _read_commands(recording, set(names) - from_raw)
         parameters = _parameters(bag, names, terrain, folder)
         custom_data = {**bag.custom_data, "rerun": " ".join(sorted(names))}
         slots = _slots(recording, parameters)
         with BagWriter(folder / "bag", custom_data) as writer:
-            return _Rerun(recording, slots, writer).fly()
+            found = [
+                ProductsAgain(bag, recording.root, slots.pop(name), writer).make()
+                for name in sorted(from_raw)
+            ]
+            if slots:
+                found += _Rerun(recording, slots, writer).fly()
+    for each in found:
+        each.unheard = unheard[each.unit]
+    return sorted(found, key=attrgetter("unit"))
 
 
-def _read(bag: Bag, system: System, names: Collection[str]) -> _Recording:
+def _open(bag: Bag, system: System, names: Collection[str]) -> _Recording:
     for name in names:
         try:
             system.entry(name)
@@ -143,8 +151,12 @@ def _read(bag: Bag, system: System, names: Collection[str]) -> _Recording:
     first = next(bag.messages(ticks), None)
     if first is None or Tick.read(deserialize_message(first.data, DiagnosticArray)).sequence:
         raise RerunError(f"{bag.path} does not begin with its flight: units need their past")
-    recording = _Recording(bag, ticks[0].removesuffix(TICK).strip("/"), system)
-    for message in bag.messages([absolute_name(COMMANDS, recording.root)]):
+    return _Recording(bag, ticks[0].removesuffix(TICK).strip("/"), system)
+
+
+def _read_commands(recording: _Recording, names: Collection[str]) -> None:
+    """Note which commands the named units got and which replies to theirs."""
+    for message in recording.bag.messages([absolute_name(COMMANDS, recording.root)]):
         (status,) = deserialize_message(message.data, DiagnosticArray).status
         values = values_of(status)
         if values["stage"] != Stage.ACCEPTANCE.value:
@@ -165,7 +177,14 @@ def _read(bag: Bag, system: System, names: Collection[str]) -> _Recording:
             recording.replies[report.unit, report.command].append(report)
         elif report.unit in names and report.source not in names:
             recording.requests[report.time_ns].append(report)
-    return recording
+
+
+def _unheard(recording: _Recording, name: str) -> list[str]:
+    """Return the topics that a unit hears and of which the bag has nothing."""
+    publishers, place = recording.system.publishers, recording.system.places[name]
+    topics = [absolute_name(topic, recording.root) for topic in place.subscriptions()
+              if topic in publishers]  # fmt: skip
+    return [topic for topic in topics if topic not in recording.bag.topics]
 
 
 def _parameters(
@@ -314,26 +333,9 @@ class _Rerun:
                 continue
             new, old = again.get((unit, topic), []), before.get((unit, topic), [])
             if new != old:
-                self._found[unit].difference = (
-                    f"{name} at {now / SECOND:.3f} s ({_utc(now)}): "
-                    f"{_change(self._recording.types[name], new, old)}"
+                self._found[unit].differs(
+                    difference_at(name, now, self._recording.types[name], new, old)
                 )
-
-
-def _change(kind: type, new: list[bytes], old: list[bytes]) -> str:
-    """Return in what the messages of one topic and tick differ."""
-    if len(new) != len(old):
-        return f"said {len(new)} times instead of {len(old)}"
-    found = (
-        first_difference(deserialize_message(now, kind), deserialize_message(before, kind))
-        for now, before in zip(new, old, strict=True)
-        if now != before
-    )
-    return next(found) or "other bytes of the same values"
-
-
-def _utc(time_ns: int) -> str:
-    return f"{datetime.fromtimestamp(time_ns // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _arguments(command: Command | None, text: str) -> dict[str, Any]:
