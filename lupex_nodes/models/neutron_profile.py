@@ -17,6 +17,7 @@ from scipy.special import ndtr, ndtri
 
 from lupex_nodes.models.neutron import Array, apparent_water
 from lupex_nodes.models.neutron_record import (
+    UNKNOWN_SIGMA,
     Channel,
     RetrievalParameters,
     Rows,
@@ -34,7 +35,6 @@ BRIGHT_SHARE = 0.02
 DETECTION_SIGMA = 4.4
 _LEVELS = 13
 _STRIDE_S = 5.0
-_UNKNOWN_SIGMA = 100.0
 
 
 def running_water(
@@ -150,7 +150,7 @@ def profile(rows: Rows, cell: NDArray[np.int64], parameters: RetrievalParameters
     pair = (
         in_window(thermal, thermal_dry - prior.background_cps, float(thermal_sigma))
         if lives
-        else (np.ones(epithermal.size), np.full(epithermal.size, _UNKNOWN_SIGMA))
+        else (np.ones(epithermal.size), np.full(epithermal.size, UNKNOWN_SIGMA))
     )
     water, error = _water(epithermal, sigma, parameters)
     return Profile(

@@ -36,6 +36,8 @@ RAW_DTYPE = np.dtype(
     ]
 )
 STANDING, SURVEY = 0, 1
+UNKNOWN_SIGMA = 100.0
+"""Error of a ratio of 1 that says nothing, such as of a dead tube."""
 CONTAMINATED = NOT_NEUTRONS | PARTICLES
 """Rows whose quality has one of these bits are left out."""
 

@@ -25,6 +25,7 @@ from scipy.special import ndtr, ndtri
 from lupex_nodes.models.neutron import Array, DiscFractionTable, response_within
 from lupex_nodes.models.neutron_possibilities import possibilities
 from lupex_nodes.models.neutron_record import (
+    UNKNOWN_SIGMA,
     Channel,
     RetrievalParameters,
     Survey,
@@ -81,7 +82,7 @@ class Deposit:
     """Of the patch alone, were it to fill the footprint."""
     epithermal_ratio_sigma: float = _NAN
     thermal_ratio: float = _NAN
-    """As above; NaN too when the thermal tube counts no more than its background."""
+    """As above; 1 +- 100, which says nothing, when that tube counts no more than its background."""
     thermal_ratio_sigma: float = _NAN
     possibilities: Array = field(default_factory=lambda: np.empty((0, 4)))
     """The 95 % highest-density set of soils, shape (n, 4), as `possibilities` gives it."""
@@ -393,7 +394,7 @@ def _deposit_found(area: Area, nodes: _Nodes, parameters: RetrievalParameters) -
     if np.all(nodes.thermal.level > prior.background_cps):
         rise, rise_sigma = _moments(weight, *_depth(nodes.thermal, nodes.radius_m, parameters))
     else:
-        rise, rise_sigma = _NAN, _NAN
+        rise, rise_sigma = 0.0, UNKNOWN_SIGMA
     dry, dry_sigma = _dry_rate(weight, nodes.epithermal, parameters)
     return Deposit(
         detected=True,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr
 
 from lupex_nodes.models.radar import Array, reflection
 from lupex_nodes.models.regolith import (
@@ -22,6 +23,8 @@ from lupex_nodes.models.regolith import (
 _MOST_WT_PERCENT = 20.0
 _CONTENTS = np.arange(0.0, _MOST_WT_PERCENT + 0.05, 0.1)
 _STEPS = 121
+_LEVELS_DB = np.linspace(-120.0, 0.0, 481)
+_PICKED_DB, _PICKED_SIGMA_DB = -44.7, 3.2
 
 
 class IceRange(NamedTuple):
@@ -49,6 +52,49 @@ def reflection_of(density_kg_m3: float, step_kg_m3: Array, ice_wt_percent: Array
     return reflection(np.sqrt(permittivity(density_kg_m3)), np.sqrt(icy))
 
 
+def strength_density(
+    reflection_db: Array,
+    reflection_sigma_db: Array,
+    ice_wt_percent: Array,
+    density_kg_m3: float = 1700.0,
+    step_sigma_kg_m3: float = 100.0,
+) -> Array:
+    """Return how probable each strength seen (k,) is over each ice (n,), per dB, shape (k, n)."""
+    sigma = np.asarray(reflection_sigma_db, float)[:, None]
+    away = (_LEVELS_DB - np.asarray(reflection_db, float)[:, None]) / sigma
+    kernel = np.exp(-0.5 * away**2) / (np.sqrt(2.0 * np.pi) * sigma)
+    return kernel @ _level_shares(ice_wt_percent, density_kg_m3, step_sigma_kg_m3).T
+
+
+def picked_share(
+    ice_wt_percent: Array, density_kg_m3: float = 1700.0, step_sigma_kg_m3: float = 100.0
+) -> Array:
+    """Return how probably the top of ice (n,) is strong enough to be picked as a layer, (n,).
+
+    Of made-up boundaries of -42, -44.7 and -48 dB the radar's product picks 0.85, 0.5 and 0.17,
+    whatever their depth from 0.3 to 1.45 m.
+    """
+    picked = ndtr((_LEVELS_DB - _PICKED_DB) / _PICKED_SIGMA_DB)
+    return _level_shares(ice_wt_percent, density_kg_m3, step_sigma_kg_m3) @ picked
+
+
+def _level_shares(ice_wt_percent: Array, density_kg_m3: float, step_sigma_kg_m3: float) -> Array:
+    """Return how probable each of `_LEVELS_DB` is for each ice, (n, levels), by the step's law."""
+    step = step_sigma_kg_m3 * np.linspace(-4.0, 4.0, _STEPS) if step_sigma_kg_m3 else np.zeros(1)
+    share = np.exp(-0.5 * (step / max(step_sigma_kg_m3, 1e-9)) ** 2)
+    ice = np.asarray(ice_wt_percent, float)[:, None]
+    size = np.abs(reflection_of(density_kg_m3, step[None, :], ice))
+    level = 20.0 * np.log10(np.maximum(size, 1e-6))
+    # shared between the two levels beside it, so that its mean is kept
+    at = np.minimum((level - _LEVELS_DB[0]) / (_LEVELS_DB[1] - _LEVELS_DB[0]), _LEVELS_DB.size - 2)
+    below = at.astype(int)
+    shares = np.zeros((ice.size, _LEVELS_DB.size))
+    row = np.arange(ice.size)[:, None]
+    np.add.at(shares, (row, below), (below + 1 - at) * share / share.sum())
+    np.add.at(shares, (row, below + 1), (at - below) * share / share.sum())
+    return shares
+
+
 def ice_range(
     reflection_db: float,
     reflection_sigma_db: float,
@@ -61,13 +107,8 @@ def ice_range(
     cores: Carrier, Olhoeft and Mendell 1991); 0 says that there is no step. The prior of ice is
     uniform from 0 to 20 wt%.
     """
-    step = step_sigma_kg_m3 * np.linspace(-4.0, 4.0, _STEPS if step_sigma_kg_m3 else 1)
-    prior = np.exp(-0.5 * (step / max(step_sigma_kg_m3, 1e-9)) ** 2) if step.size > 1 else [1.0]
-    step = step if step.size > 1 else np.zeros(1)
-    size = np.abs(reflection_of(density_kg_m3, step[None, :], _CONTENTS[:, None]))
-    level = 20.0 * np.log10(np.maximum(size, 1e-6))
-    likely = np.exp(-0.5 * ((level - reflection_db) / reflection_sigma_db) ** 2)
-    probability = likely @ np.asarray(prior)
+    seen = np.array([reflection_db]), np.array([reflection_sigma_db])
+    probability = strength_density(*seen, _CONTENTS, density_kg_m3, step_sigma_kg_m3)[0]
     probability = probability / probability.sum()
     falling = np.argsort(probability)[::-1]
     inside = falling[: int(np.searchsorted(np.cumsum(probability[falling]), 0.95)) + 1]

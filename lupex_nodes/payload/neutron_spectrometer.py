@@ -45,6 +45,7 @@ from lupex_nodes.payload.records import (
     PROFILE,
     SPECTRUM,
     WATER,
+    possibility_rows,
 )
 from lupex_nodes.payload.survey_instrument import SurveyInstrument
 from lupex_nodes.world.constants import generator_of_run
@@ -381,7 +382,9 @@ class NeutronSpectrometer(SurveyInstrument, Unit):
             rows["deposit"] = [_row(self._found[0])]
             if self._found[0].detected:
                 rows["deposits"] = [_row(each) for each in self._found]
-                rows["possibilities"] = _possibility_rows(self._found)
+                rows["possibilities"] = possibility_rows(
+                    [each.possibilities for each in self._found]
+                )
         elif "profile" in wanted:
             rows["profile"] = _profile_rows(survey_profile(self.record.rows(), self.retrieval))
         if "water" in wanted and (recent := self.record.recent()):
@@ -411,18 +414,6 @@ def _profile_rows(profile: Profile) -> np.ndarray:
     rows = np.zeros(profile.x_m.size, PROFILE.dtype)
     for name, column in profile._asdict().items():
         rows[name] = column
-    return rows
-
-
-def _possibility_rows(found: tuple[Deposit, ...]) -> np.ndarray:
-    rows = np.zeros(sum(len(each.possibilities) for each in found), POSSIBILITIES.dtype)
-    first = 0
-    for number, each in enumerate(found):
-        part = rows[first : first + len(each.possibilities)]
-        first += len(part)
-        for column, field in enumerate(POSSIBILITIES.fields[:-1]):
-            part[field.name] = each.possibilities[:, column]
-        part["deposit"] = number
     return rows
 
 

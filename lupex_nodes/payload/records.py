@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from lupex_nodes.bus.records import Schema
 
 COUNTS = Schema(
@@ -63,6 +67,10 @@ DEPOSIT = Schema(
     ("dry_rate_sigma_cps", "f4", "1 sigma"),
     ("reduced_chi_square", "f4", "misfit of the best disc, about 1"),
     ("probability", "f4", "that the apparent water is above 0.1 wt%"),
+    ("epithermal_ratio", "f4", "to dry ground, of the deposit alone; NaN when none is detected"),
+    ("epithermal_ratio_sigma", "f4", "1 sigma"),
+    ("thermal_ratio", "f4", "as the epithermal; 1 +- 100 when that tube is dead"),
+    ("thermal_ratio_sigma", "f4", "1 sigma"),
 )
 POSSIBILITIES = Schema(
     "possibilities",
@@ -72,3 +80,12 @@ POSSIBILITIES = Schema(
     ("credibility", "f4", "of the least set that holds this row: up to 0.68 is the 68 % set"),
     ("deposit", "u1", "row of the deposit in the record of all"),
 )
+
+
+def possibility_rows(sets: Sequence[np.ndarray]) -> np.ndarray:
+    """Return rows of `POSSIBILITIES` of the sets of all deposits, each of shape (n, 4)."""
+    rows = np.zeros(sum(map(len, sets)), POSSIBILITIES.dtype)
+    rows["deposit"] = np.repeat(np.arange(len(sets)), list(map(len, sets)))
+    for column, field in enumerate(POSSIBILITIES.fields[:-1]):
+        rows[field.name] = np.concatenate([each[:, column] for each in sets])
+    return rows

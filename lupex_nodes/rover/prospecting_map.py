@@ -17,9 +17,11 @@ from sensor_msgs.msg import PointCloud2
 
 from lupex_nodes.bus.messages import OK
 from lupex_nodes.bus.parameters import parameter
-from lupex_nodes.bus.ports import Input, Output, Qos
+from lupex_nodes.bus.ports import InPort, Input, Output, Qos
+from lupex_nodes.bus.records import Schema
 from lupex_nodes.bus.stamps import seconds, to_header, to_stamp
 from lupex_nodes.bus.unit import Kind, Unit
+from lupex_nodes.models.fused_possibilities import FusionPrior, Sounding, fused_possibilities
 from lupex_nodes.models.neutron_record import RetrievalParameters
 from lupex_nodes.models.prospecting_map import (
     Cells,
@@ -30,9 +32,10 @@ from lupex_nodes.models.prospecting_map import (
     rank_sites,
     water_map,
 )
+from lupex_nodes.models.radar_image import RadarRetrieval
 from lupex_nodes.payload.alis_records import SURFACE_ICE
-from lupex_nodes.payload.gpr_records import PICKS
-from lupex_nodes.payload.records import DEPOSIT, POSSIBILITIES, PROFILE
+from lupex_nodes.payload.gpr_records import PICKS, SECTION
+from lupex_nodes.payload.records import DEPOSIT, POSSIBILITIES, PROFILE, possibility_rows
 from lupex_nodes.rover.prospecting_records import CELLS, SITES
 from lupex_nodes.rover.sky_forecast import SkyForecast
 from lupex_nodes.rover.uplinked_map import MapParameters, uplinked_map
@@ -45,16 +48,22 @@ _CANDIDATES = 3
 _SQUARE_M = 20.0
 _DAY = seconds(86400.0)
 _SEEN_WITHIN_M = 1.5
-_ICE = ("x_m", "y_m", "ice_wt_percent", "ice_sigma_wt_percent")
-_REFLECTOR = ("x_m", "y_m", "depth_m", "depth_sigma_m", "reflection_db")
+#: As many as a row of possibilities can name.
+_DEPOSITS = 256
+_ICE = ("x_m", "y_m", "ice_wt_percent", "ice_sigma_wt_percent", "detected")
+_REFLECTOR = (
+    "x_m", "y_m", "depth_m", "depth_sigma_m", "reflection_db", "reflection_sigma_db",
+)  # fmt: skip
+_SOUNDED = ("x_m", "y_m", "traces", "spacing_m")
 
 
 class ProspectingMap(Unit):
     """Fuses what the survey instruments found, in cells of the map, and ranks places to drill.
 
-    Water is made from the neutrons' profile alone: of the others, light sees the top millimetre and
-    radar sees contrasts that need not be ice, so they stand beside it and change nothing of it.
-    Slopes come from the uplinked map, light and contact from the forecast there.
+    Apparent water is made from the neutrons' profile alone: of the others, light sees the top
+    millimetre and radar sees contrasts that need not be ice. Which contents and covers a deposit
+    may have, all three say together. Slopes come from the uplinked map, light and contact from the
+    forecast there.
     """
 
     class Parameters(MapParameters):
@@ -81,6 +90,10 @@ class ProspectingMap(Unit):
         steep_deg: float = parameter(
             15.0, "slopes on which nobody drills", "deg", ge=1.0, le=40.0, assumed=True
         )
+        frozen_share: float = parameter(
+            0.5, "probability that a deposit's hydrogen is ice with sharp boundaries", ge=0.0,
+            le=1.0, assumed=True,
+        )  # fmt: skip
         sites: int = parameter(5, "drill sites told", ge=1, le=20)
         array_height_m: float = parameter(
             2.0, "middle of the solar array above ground", "m", ge=0.1, le=20.0, live=False
@@ -92,11 +105,11 @@ class ProspectingMap(Unit):
                     schema=PROFILE, wake=True)  # fmt: skip
     deposits = Input("payload/neutron_spectrometer/deposits", PointCloud2, Qos.STATE,
                      schema=DEPOSIT, wake=True)  # fmt: skip
-    possibilities = Input("payload/neutron_spectrometer/possibilities", PointCloud2, Qos.STATE,
-                          schema=POSSIBILITIES, wake=True)  # fmt: skip
     surface_ice = Input("payload/alis/surface_ice", PointCloud2, schema=SURFACE_ICE, queue=100)
     picks = Input("payload/gpr/picks", PointCloud2, schema=PICKS, queue=100)
+    sections = Input("payload/gpr/section", PointCloud2, schema=SECTION, queue=100)
     cells = Output("~/cells", PointCloud2, Qos.STATE, CELLS, "map")
+    possibilities = Output("~/possibilities", PointCloud2, Qos.STATE, POSSIBILITIES)
     sites = Output("~/sites", PointCloud2, Qos.STATE, SITES, "map")
     map = Output("~/map", OccupancyGrid, Qos.STATE, frame_id="map")
 
@@ -115,7 +128,8 @@ class ProspectingMap(Unit):
         self._kernel_m = kernel_length_m(known.detector_height_m)
         self._ice: list[list[float]] = []
         self._reflectors: list[list[float]] = []
-        self._seen: tuple[Any, ...] = (None, None, None)
+        self._sounded: list[list[float]] = []
+        self._seen: tuple[Any, ...] = (None, None)
         self._told_at: int | None = None
         self._skies: dict[tuple[int, int], tuple[int, tuple[float, float]]] = {}
         self._best: Site | None = None
@@ -127,12 +141,10 @@ class ProspectingMap(Unit):
             for row in SURFACE_ICE.rows(message):
                 if row["target"] == 0 and np.isfinite(row["x_m"]):
                     self._ice.append([float(row[name]) for name in _ICE])
-        for message in self.picks.drain():
-            for row in PICKS.rows(message):
-                if row["quality"] == 0:
-                    self._reflectors.append([float(row[name]) for name in _REFLECTOR])
-        del self._ice[:-_KEPT], self._reflectors[:-_KEPT]
-        told = (self.profile.value, self.deposits.value, self.possibilities.value)
+        self._reflectors += _without_flags(self.picks, PICKS, _REFLECTOR)
+        self._sounded += _without_flags(self.sections, SECTION, _SOUNDED)
+        del self._ice[:-_KEPT], self._reflectors[:-_KEPT], self._sounded[:-_KEPT]
+        told = (self.profile.value, self.deposits.value)
         if self.profile.value is None or all(map(operator.is_, told, self._seen)):
             return None
         if self._told_at is not None and now < self._told_at + _PERIOD:
@@ -164,12 +176,12 @@ class ProspectingMap(Unit):
         beyond = found.water_wt_percent - self.parameters.worth_wt_percent
         rows["probability"] = ndtr(beyond / found.water_sigma_wt_percent)
         rows["correlation_m"] = self._kernel_m
-        self._add_sets(rows)
+        self._add_sets(now, rows)
         self._add_nearest(rows, ("surface_ice_wt_percent", "surface_ice_sigma_wt_percent"),
-                          np.array(self._ice).reshape(-1, 4))  # fmt: skip
+                          _table(self._ice, _ICE)[:, :4])  # fmt: skip
         strongest = sorted(self._reflectors, key=lambda pick: pick[4])
         self._add_nearest(rows, ("reflector_m", "reflector_sigma_m"),
-                          np.array(strongest).reshape(-1, 5)[:, :4])  # fmt: skip
+                          _table(strongest, _REFLECTOR)[:, :4])  # fmt: skip
         self.cells.publish_rows(now, rows)
         self.map.publish(_grid(now, rows, self.parameters.cell_m))
         self._count = rows.size
@@ -193,17 +205,20 @@ class ProspectingMap(Unit):
         )
         return water_map(places, ratio, sigma, self._prior)
 
-    def _add_sets(self, rows: np.ndarray) -> None:
-        """Say of each deposit's cells which covers and contents the neutrons allow."""
+    def _add_sets(self, now: int, rows: np.ndarray) -> None:
+        """Say of each deposit which covers and contents all instruments allow together."""
         names = {"cover": "cover_g_cm2", "content": "content_wt_percent"}
         for name, unit in (("cover", "g_cm2"), ("content", "wt_percent")):
             rows[f"{name}_low_{unit}"] = rows[f"{name}_high_{unit}"] = math.nan
-        if self.deposits.value is None or self.possibilities.value is None:
+        if self.deposits.value is None:
             return
-        allowed = POSSIBILITIES.rows(self.possibilities.value)
-        for number, deposit in enumerate(DEPOSIT.rows(self.deposits.value)):
+        found = DEPOSIT.rows(self.deposits.value)[:_DEPOSITS]
+        allowed = possibility_rows([self._possible(deposit) for deposit in found])
+        if allowed.size:
+            self.possibilities.publish_rows(now, allowed)
+        for number, deposit in enumerate(found):
             own = allowed[allowed["deposit"] == number]
-            if not deposit["detected"] or not own.size:
+            if not own.size:
                 continue
             away = np.hypot(rows["x_m"] - deposit["x_m"], rows["y_m"] - deposit["y_m"])
             inside = away <= deposit["radius_m"]
@@ -211,6 +226,31 @@ class ProspectingMap(Unit):
                 unit = column.removeprefix(f"{name}_")
                 rows[f"{name}_low_{unit}"][inside] = own[column].min()
                 rows[f"{name}_high_{unit}"][inside] = own[column].max()
+
+    def _possible(self, deposit: np.void) -> np.ndarray:
+        """Return the soils of a deposit that neutrons, radar and light leave together, (n, 4)."""
+        if not deposit["detected"]:
+            return np.empty((0, 4))
+
+        def inside(found: list[list[float]], names: tuple[str, ...]) -> np.ndarray:
+            table = _table(found, names)
+            away = np.hypot(table[:, 0] - deposit["x_m"], table[:, 1] - deposit["y_m"])
+            return table[away <= deposit["radius_m"]]
+
+        looks = inside(self._ice, _ICE)
+        way_m = float(inside(self._sounded, _SOUNDED)[:, 2:].prod(axis=1).sum())
+        picks = inside(self._reflectors, _REFLECTOR)[:, 2:]
+        epithermal, thermal = (
+            (float(deposit[f"{name}_ratio"]), float(deposit[f"{name}_ratio_sigma"]))
+            for name in ("epithermal", "thermal")
+        )
+        return fused_possibilities(
+            epithermal, thermal,
+            Sounding(way_m / RadarRetrieval().cell_m, *picks.T),
+            bool(looks[:, 4].any()) if len(looks) else None,
+            RetrievalParameters().prior,
+            FusionPrior(frozen_share=self.parameters.frozen_share),
+        )  # fmt: skip
 
     @staticmethod
     def _add_nearest(rows: np.ndarray, names: tuple[str, str], found: np.ndarray) -> None:
@@ -271,6 +311,16 @@ class ProspectingMap(Unit):
                 f"Earth {2 * best.contact - 1:.0%} of the next 16 days.",
                 level=OK, **{name: getattr(best, name) for name in Site._fields},
             )  # fmt: skip
+
+
+def _without_flags(port: InPort, schema: Schema, names: tuple[str, ...]) -> list[list[float]]:
+    """Return columns of the rows that came of which nothing is said to be wrong."""
+    rows = [row for message in port.drain() for row in schema.rows(message)]
+    return [[float(row[name]) for name in names] for row in rows if row["quality"] == 0]
+
+
+def _table(found: list[list[float]], names: tuple[str, ...]) -> np.ndarray:
+    return np.array(found).reshape(-1, len(names))
 
 
 def _grid(now: int, rows: np.ndarray, cell_m: float) -> OccupancyGrid:

@@ -299,7 +299,7 @@ def test_dead_thermal_tube_leaves_the_epithermal_product() -> None:
     whole = product(sortie.raw)
     sortie.raw["thermal_counts"] = 0
     deposit = product(sortie.raw)
-    assert np.isnan(deposit.thermal_ratio)
+    assert (deposit.thermal_ratio, deposit.thermal_ratio_sigma) == (1.0, 100.0)
     assert deposit.estimate_wt_percent == whole.estimate_wt_percent
     assert len(deposit.possibilities) > len(whole.possibilities)
     assert holds_truth(deposit, sortie)

@@ -8,9 +8,9 @@ import pytest
 from unit_bench import Bench
 
 from lupex_nodes.bus.ports import Qos
-from lupex_nodes.models.neutron import epithermal_ratio
+from lupex_nodes.models.neutron import epithermal_ratio, thermal_ratio
 from lupex_nodes.payload.alis_records import SURFACE_ICE
-from lupex_nodes.payload.gpr_records import PICKS
+from lupex_nodes.payload.gpr_records import PICKS, SECTION
 from lupex_nodes.payload.records import DEPOSIT, POSSIBILITIES, PROFILE
 from lupex_nodes.rover.prospecting_records import CELLS, SITES
 
@@ -89,21 +89,74 @@ def test_steep_ground_has_no_sites():
     assert not b.log["rover/prospecting_map/sites"]
 
 
-def test_deposits_bring_the_sets_that_the_neutrons_allow():
-    b = bench()
-    deposits = np.zeros(2, DEPOSIT.dtype)
-    deposits["detected"], deposits["x_m"], deposits["radius_m"] = (1, 0), (75.0, 20.0), 10.0
-    sets = np.zeros(3, POSSIBILITIES.dtype)
-    sets["deposit"] = (0, 0, 1)
-    sets["cover_g_cm2"], sets["content_wt_percent"] = (10.0, 60.0, 5.0), (0.5, 5.0, 1.0)
-    tell(b, "neutron_spectrometer/deposits", Qos.STATE, DEPOSIT.message(b.bus.now, deposits))
-    tell(b, "neutron_spectrometer/possibilities", Qos.STATE,
-         POSSIBILITIES.message(b.bus.now, sets))  # fmt: skip
-    rows = mapped(b)
+def deposits_of(bench):
+    """One under 60 g/cm2 at 75 m, and one that is none."""
+    rows = np.zeros(2, DEPOSIT.dtype)
+    rows["detected"], rows["x_m"], rows["radius_m"] = (1, 0), (75.0, 20.0), 10.0
+    rows["epithermal_ratio"] = epithermal_ratio(5.0, 60.0)
+    rows["thermal_ratio"] = thermal_ratio(5.0, 60.0)
+    rows["epithermal_ratio_sigma"] = rows["thermal_ratio_sigma"] = 0.02
+    return DEPOSIT.message(bench.bus.now, rows)
+
+
+def sounded(bench, x_m, depth_m, quality=0):
+    """Radar over 20 m of track about a place, with one layer in all of it."""
+    sections = np.zeros(10, SECTION.dtype)
+    sections["x_m"] = x_m + np.arange(-9.0, 10.0, 2.0)
+    sections["traces"], sections["spacing_m"], sections["quality"] = 67, 0.03, quality
+    for row in sections:
+        tell(bench, "gpr/section", Qos.TELEMETRY, SECTION.message(bench.bus.now, row[None]))
+    picks = np.zeros(80, PICKS.dtype)
+    picks["x_m"] = x_m + np.linspace(-9.8, 9.8, 80)
+    picks["depth_m"], picks["depth_sigma_m"] = depth_m, 0.01
+    picks["reflection_db"], picks["reflection_sigma_db"] = -33.5, 1.2
+    picks["quality"] = quality
+    tell(bench, "gpr/picks", Qos.TELEMETRY, PICKS.message(bench.bus.now, picks))
+
+
+def possible(bench):
+    """The map's cells and the soils of its deposits."""
+    tell(bench, "neutron_spectrometer/deposits", Qos.STATE, deposits_of(bench))
+    rows = mapped(bench)
+    return rows, POSSIBILITIES.rows(bench.last("rover/prospecting_map/possibilities"))
+
+
+def test_deposits_bring_the_sets_that_all_instruments_allow():
+    rows, soils = possible(bench())
+    assert np.all(soils["deposit"] == 0), "what is not detected has none"
     inside = np.hypot(rows["x_m"] - 75.0, rows["y_m"]) <= 10.0
-    assert np.all(rows["cover_low_g_cm2"][inside] == 10.0)
-    assert np.all(rows["content_high_wt_percent"][inside] == 5.0)
+    for name in ("cover_{}_g_cm2", "content_{}_wt_percent"):
+        told = soils[name.replace("_{}", "")]
+        assert np.all(rows[name.format("low")][inside] == told.min())
+        assert np.all(rows[name.format("high")][inside] == told.max())
     assert np.all(np.isnan(rows["cover_low_g_cm2"][~inside]))
+    assert soils["cover_g_cm2"].min() < 30.0 and soils["cover_g_cm2"].max() > 60.0
+
+
+def test_a_layer_that_radar_picks_within_a_deposit_narrows_its_set():
+    def near_60(b):
+        _, soils = possible(b)
+        inner = soils[soils["credibility"] <= 0.5]
+        return np.mean(np.abs(inner["cover_g_cm2"] - 60.0) < 3.0)
+
+    apart, flagged, there = bench(), bench(), bench()
+    sounded(apart, 30.0, 0.38)
+    sounded(flagged, 75.0, 0.38, quality=4)
+    sounded(there, 75.0, 0.38)
+    plain = near_60(bench())
+    assert near_60(apart) == near_60(flagged) == plain < 0.5
+    assert near_60(there) > plain + 0.3
+
+
+def test_a_look_within_a_deposit_tells_soil_that_is_wet_up_to_the_surface():
+    def at_surface(detected):
+        b = bench()
+        ice = np.zeros(1, SURFACE_ICE.dtype)
+        ice["x_m"], ice["detected"] = 75.0, detected
+        tell(b, "alis/surface_ice", Qos.TELEMETRY, SURFACE_ICE.message(b.bus.now, ice))
+        return np.sum(possible(b)[1]["cover_g_cm2"] == 0.0)
+
+    assert at_surface(1) > at_surface(0)
 
 
 def test_ice_and_reflectors_stand_beside_the_water_and_do_not_change_it():
