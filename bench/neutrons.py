@@ -33,7 +33,7 @@ def neutron_cost() -> tuple[float, float]:
     drawn = draw_constants(rng)
     dry = np.array([drawn.epithermal_dry_rate_cps, drawn.thermal_dry_rate_cps])
     background = np.array([drawn.epithermal_background_cps, drawn.thermal_background_cps])
-    gain = tube_gain(290.0)
+    gain = float(tube_gain(290.0))
     rings = np.concatenate([[0.0], equal_response_radii(_RINGS)])
     weights = np.repeat(ring_weights(rings) / _AZIMUTHS, _AZIMUTHS)
     around = rng.uniform(0.8, 1.0, (_TUBES, weights.size))
