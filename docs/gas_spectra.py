@@ -178,10 +178,10 @@ def judged(seeds: Sequence[int]) -> list[Row]:
     # two sensitivities of their own, of which the error of the sum knows the worst case
     bounds = 0.0, scores.rms_bounds(number)[1]
     rows.append(("n2 + co: rms of error over sigma", spread.rms, bounds, ""))
-    return [*rows, *_ambiguities(seeds)]
+    return [*rows, *ambiguities(seeds)]
 
 
-def _ambiguities(seeds: Sequence[int]) -> list[Row]:
+def ambiguities(seeds: Sequence[int]) -> list[Row]:
     """Return how many 95 % sets hold the truth, and their width over that of a clear case."""
     most = len(seeds)
     bounds, least, share = (math.ceil(0.9 * most), most), (2.0, math.inf), f"of {most}"

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import anchors
+import fused_sets
 import gas_spectra
 import infrared_looks
 import leg_flights
@@ -49,6 +50,8 @@ from lupex_nodes.system import load_system
 FIRST_SEED = 5001
 #: Legs have their own: planning was tuned on some of those.
 FIRST_LEG_SEED = 6001
+#: Grounds for all instruments, of which the first thousands were looked at for one of them.
+FIRST_FUSED_SEED = 7001
 #: Of what takes long.
 FEW = 20
 PAGE = Path(__file__).resolve().with_name("validation.md")
@@ -452,6 +455,19 @@ def held_back(judged: Callable, first: int = FIRST_SEED) -> list[tuple[str, str,
     return [_row(*row) for row in judged(range(first, first + 50))]
 
 
+def fused_section(options: argparse.Namespace, pool: Pool) -> str:
+    """Judge what all instruments leave possible of fifty made-up grounds."""
+    seeds = range(FIRST_FUSED_SEED, FIRST_FUSED_SEED + 50)
+    began = time.monotonic()
+    ambiguities, prior = fused_sets.rows(seeds), fused_sets.judged(seeds)
+    return "\n\n".join([
+        made_by(COMMAND, time.monotonic() - began) + f" Seeds {seeds[0]} to {seeds[-1]}.",
+        table(fused_sets.HEAD, ambiguities),
+        table(("soils of the whole prior", "found", "bound", "met"),
+              [_row(*row) for row in prior]),
+    ])  # fmt: skip
+
+
 #: What makes each section, in the order of the page.
 SECTIONS: dict[str, Callable[[argparse.Namespace, Pool], str]] = {
     "machine": lambda options, pool: machine(),
@@ -471,6 +487,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Pool], str]] = {
     "infrared_anchors": partial(anchors_section, rows=infrared_looks.anchor_rows),
     "gas": partial(judged_section, rows=partial(held_back, gas_spectra.judged)),
     "gas_anchors": partial(anchors_section, rows=gas_spectra.anchor_rows),
+    "fused": fused_section,
     "slip": partial(anchors_section, rows=anchors.slip_rows),
     "heat": partial(anchors_section, rows=anchors.heat_rows),
     "ice": partial(anchors_section, rows=anchors.ice_rows),

@@ -16,8 +16,14 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 sys.path.insert(0, str(DOCS))
 
 import anchors  # noqa: E402
+import fused_sets  # noqa: E402
 import make_validation  # noqa: E402
 import scores  # noqa: E402
+from neutron_surveys import BURIED, POOR, THIN  # noqa: E402
+
+from lupex_nodes.models.radar_image import RadarRetrieval  # noqa: E402
+from lupex_nodes.models.regolith import density_carrier_kg_m3, permittivity  # noqa: E402
+from lupex_nodes.models.stratigraphy import overburden_g_cm2  # noqa: E402
 
 GOOD = make_validation.Found(
     1, "complete", 10.0, 700.0, True, 900.0, 1.0, 0.1, 1.2, 1.05, 0.5, True
@@ -127,6 +133,47 @@ def test_heat_and_ice_meet_their_references() -> None:
     for what, model, reference, _ in rows:
         found, known = float(model.split()[0]), float(reference.split()[0])
         assert found == pytest.approx(known, rel=0.04), what
+
+
+# --- What all instruments leave open together ------------------------------------------------
+
+
+@pytest.mark.parametrize(("disc", "boundary_g_cm2"), [(BURIED, 60.0), (THIN, 15.0), (POOR, None)])
+def test_radar_meets_the_ice_where_neutrons_meet_the_water(disc, boundary_g_cm2) -> None:
+    prior = RadarRetrieval(permittivity_sigma=0.0, density_sigma_kg_m3=0.0)
+    ground = fused_sets.Column(disc, True, np.empty(0), np.empty(0), 0.0)
+    depth, icy, *_ = ground.column(np.random.default_rng(1), prior)
+    dry = permittivity(density_carrier_kg_m3(depth))
+    wet = icy > dry * (1.0 + 1e-9)
+    mass = overburden_g_cm2(depth, density_carrier_kg_m3(depth))
+    assert wet[0] == (disc.cover_g_cm2 == 0.0)
+    found = mass[np.flatnonzero(np.diff(wet.astype(int)))]
+    assert found == pytest.approx([boundary_g_cm2] if boundary_g_cm2 else [], abs=0.3)
+    bound = replace(ground, frozen=False)
+    assert np.allclose(bound.column(np.random.default_rng(1), prior)[1], permittivity(
+        density_carrier_kg_m3(bound.column(np.random.default_rng(1), prior)[0])))  # fmt: skip
+    assert bound.surface_ice_wt_percent == 0.0
+
+
+def test_every_ambiguity_names_the_product_that_is_fooled() -> None:
+    rows = fused_sets.rows(range(1, 4))
+    assert all(len(row) == len(fused_sets.HEAD) for row in rows)
+    fooled = [(row[0][:3], row[1]) for row in rows if row[0].startswith("(")]
+    assert fooled == [
+        ("(a)", "R_ep"), ("(b)", "R_ep"), ("(b)", "R_ep"), ("(c)", "GPR"), ("(d)", "EMS-L"),
+        ("(e)", "unit-resolution masses"),
+    ]  # fmt: skip
+    for row in rows[:6]:
+        held, width = int(row[3].split()[0]), float(row[4])
+        assert (row[6] == "yes") == (held == 3 and width >= 2.0)
+
+
+@pytest.mark.slow
+def test_fused_sets_hold_the_truth_and_leave_open_what_is_ambiguous() -> None:
+    seeds = range(1, 51)
+    assert {row[-1] for row in fused_sets.rows(seeds)} == {"yes", ""}
+    for what, value, bounds, _ in fused_sets.judged(seeds):
+        assert scores.within(value, bounds), what
 
 
 # --- The page ---------------------------------------------------------------------------------
