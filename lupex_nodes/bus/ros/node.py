@@ -154,7 +154,8 @@ class UnitNode(LifecycleNode):
         super().__init__(
             place.name,
             namespace=ros_name(root, place.namespace),
-            parameter_overrides=[Parameter("use_sim_time", value=use_sim_time)],
+            # else the command line's word stands
+            parameter_overrides=[Parameter("use_sim_time", value=True)] if use_sim_time else [],
         )
         self.place = place
         self.root = root

@@ -27,7 +27,8 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, help="seed in place of the scenario's")
     add("--faults", type=Path, help="file with faults to inject besides the scenario's")
     add("--clock", choices=CLOCKS, default="wall",
-        help="lockstep: the system's clock with barrier; free: /clock; wall: UTC (default)")
+        help="lockstep: the system's clock with barrier; free: /clock; wall: UTC, or /clock with "
+        "use_sim_time (default)")
     add("--root", default="", help="namespace of the whole system")
     add("--system", type=Path, help="list of units in place of the package's config/system.yaml")
     add("--units", help="comma-separated units of the whole system, when not all of them fly")

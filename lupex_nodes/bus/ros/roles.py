@@ -63,7 +63,7 @@ def make_units(options: argparse.Namespace, system: System, spinner: Spinner) ->
         process = options.process or options.names[0]
         UnitsInStep(nodes, process, options.root, system, options.memory)
     else:
-        wall = options.clock == "wall"
+        wall = not nodes[0].get_parameter("use_sim_time").value
         FreeRunning(nodes, system, wall=wall, autostart=not options.no_autostart)
     spinner.add(nodes)
     return Role()
