@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def test_a_lunar_day_is_complete_with_its_reserve(tmp_path: Path) -> None:
     assert found["battery_min_fraction"] >= 0.20
     assert found["energy_residual_fraction"] < 1e-3
     assert (tmp_path / "bag/bag_0.mcap").stat().st_size < 500e6
+    events = read_tables(tmp_path / "bag").events
+    failed = {e.values["activity"] for e in events if e.values.get("success") == "false"}
+    assert failed <= {"survey_behind_the_hump"}, "it ends with the light"
+    told = Counter((event.unit, event.name) for event in events)
+    assert told["alis", "SPECTRUM"] == 10
+    assert told["neutron_spectrometer", "DEPOSIT"] == 9
+    assert ("gpr", "NO_PRODUCT") not in told and ("ems_l", "NO_PRODUCT") not in told
 
 
 def test_without_an_eye_on_the_light_the_same_day_ends_for_energy(tmp_path: Path) -> None:
