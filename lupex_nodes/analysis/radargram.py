@@ -71,7 +71,7 @@ def _apart(time_s: NDArray) -> NDArray:
 def _draw_picks(axes: Axes, picks: Rows, places: cKDTree, way_m: NDArray) -> None:
     """Draw picks with their 1 sigma at the way of the nearest trace of their message."""
     rows = picks.rows
-    at = np.column_stack([rows["x_m"], rows["y_m"], _apart(picks.time_s)])
+    at = np.column_stack([rows["x"], rows["y"], _apart(picks.time_s)])
     pick_way_m = way_m[places.query(at)[1]]
     alone = (rows["quality"] & _ISOLATED) != 0
     for chosen, colour, name in (

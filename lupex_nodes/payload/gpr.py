@@ -383,6 +383,9 @@ def _profile_rows(made: RadarSection) -> np.ndarray:
 
 def _pick_rows(made: RadarSection) -> np.ndarray:
     rows = np.zeros(len(made.pick_x_m), PICKS.dtype)
-    for name in PICKS.dtype.names or ():
+    rows["x"], rows["y"] = made.pick_x_m, made.pick_y_m
+    away_m = np.hypot(made.pick_x_m[:, None] - made.x_m, made.pick_y_m[:, None] - made.y_m)
+    rows["z"] = made.z_m[away_m.argmin(axis=1)] - made.pick_depth_m
+    for name in (PICKS.dtype.names or ())[3:]:
         rows[name] = getattr(made, f"pick_{name}")
     return rows

@@ -35,8 +35,9 @@ PROFILE = Schema(
 )
 PICKS = Schema(
     "radar_picks",
-    ("x_m", "f4", "map east"),
-    ("y_m", "f4", "map north"),
+    ("x", "f4", "map east (m)"),
+    ("y", "f4", "map north (m)"),
+    ("z", "f4", "map up (m)"),
     ("depth_m", "f4", "below the surface, by the permittivity of the prior"),
     ("depth_sigma_m", "f4", "1 sigma, permittivity included"),
     ("reflection_db", "f4", "coefficient of reflection, whatever changes the permittivity"),

@@ -52,7 +52,7 @@ _SEEN_WITHIN_M = 1.5
 _DEPOSITS = 256
 _ICE = ("x_m", "y_m", "ice_wt_percent", "ice_sigma_wt_percent", "detected")
 _REFLECTOR = (
-    "x_m", "y_m", "depth_m", "depth_sigma_m", "reflection_db", "reflection_sigma_db",
+    "x", "y", "depth_m", "depth_sigma_m", "reflection_db", "reflection_sigma_db",
 )  # fmt: skip
 _SOUNDED = ("x_m", "y_m", "traces", "spacing_m")
 

@@ -31,7 +31,7 @@ def profile(start_m=0.0, time_s=20.0):
 
 def picks(quality=0, time_s=20.0):
     rows = np.zeros(3, gpr_records.PICKS.dtype)
-    rows["x_m"], rows["depth_m"], rows["depth_sigma_m"] = [0.5, 1.0, 1.5], 0.7, 0.02
+    rows["x"], rows["depth_m"], rows["depth_sigma_m"] = [0.5, 1.0, 1.5], 0.7, 0.02
     rows["quality"] = quality
     return Rows(np.full(3, time_s), rows)
 

@@ -81,6 +81,7 @@ def test_a_boundary_is_picked_all_along_the_track():
     # index steps by sqrt(1.15)
     gamma_db = 20.0 * np.log10((1.15**0.5 - 1.0) / (1.15**0.5 + 1.0))
     assert np.median(layer["reflection_db"]) == pytest.approx(gamma_db, abs=2.0)
+    assert layer["z"] == pytest.approx(5.0 - layer["depth_m"], abs=1e-5)
 
 
 def test_traces_are_three_centimetres_apart_and_told_once_a_step():
@@ -151,6 +152,9 @@ def test_the_curtain_hangs_below_the_track():
     assert message.header.frame_id == "map"
     assert rows["z"].max() < 5.0 and rows["z"].min() == pytest.approx(5.0 - 1.69, abs=0.03)
     assert [field.name for field in message.fields][:3] == ["x", "y", "z"]
+    # every second of the traces and of the depths
+    traces, depths = (len(np.unique(rows[name])) for name in ("x", "depth_m"))
+    assert (len(rows), depths) == (traces * 85, 85) and 33 <= traces <= 35
 
 
 def test_without_calibration_the_product_says_so():
@@ -257,7 +261,7 @@ def test_a_layer_that_nature_made_is_found_where_it_is():
     z = []
     for pick in layer:
         # the column that was the last when the rover stood there, at 0.1 m/s
-        last = np.searchsorted(told_s, began_s + 10.0 * pick["x_m"]) - 1
+        last = np.searchsorted(told_s, began_s + 10.0 * pick["x"]) - 1
         soil = COLUMN.rows(columns[max(last, 0)])
         row = np.flatnonzero(np.diff(soil["depth_m"]) == 0.0)
         index = np.sqrt(soil["permittivity"].astype(float))

@@ -107,7 +107,7 @@ def sounded(bench, x_m, depth_m, quality=0):
     for row in sections:
         tell(bench, "gpr/section", Qos.TELEMETRY, SECTION.message(bench.bus.now, row[None]))
     picks = np.zeros(80, PICKS.dtype)
-    picks["x_m"] = x_m + np.linspace(-9.8, 9.8, 80)
+    picks["x"] = x_m + np.linspace(-9.8, 9.8, 80)
     picks["depth_m"], picks["depth_sigma_m"] = depth_m, 0.01
     picks["reflection_db"], picks["reflection_sigma_db"] = -33.5, 1.2
     picks["quality"] = quality
@@ -165,7 +165,7 @@ def test_ice_and_reflectors_stand_beside_the_water_and_do_not_change_it():
     ice = np.zeros(1, SURFACE_ICE.dtype)
     ice["x_m"], ice["ice_wt_percent"], ice["ice_sigma_wt_percent"] = 30.0, 4.0, 1.0
     picks = np.zeros(3, PICKS.dtype)
-    picks["x_m"], picks["depth_m"] = 30.0, (0.4, 0.9, 1.2)
+    picks["x"], picks["depth_m"] = 30.0, (0.4, 0.9, 1.2)
     picks["reflection_db"], picks["quality"] = (-40.0, -30.0, -10.0), (0, 0, 64)
     tell(b, "alis/surface_ice", Qos.TELEMETRY, SURFACE_ICE.message(b.bus.now, ice))
     tell(b, "gpr/picks", Qos.TELEMETRY, PICKS.message(b.bus.now, picks))
