@@ -22,10 +22,11 @@ from lupex_nodes.analysis.summary import (
     BATTERY,
     DEPOSIT,
     ESTIMATED_ODOMETRY,
-    has_patch,
+    found_deposits,
+    true_deposits,
     true_water_wt_percent,
 )
-from lupex_nodes.analysis.tables import Series, Tables
+from lupex_nodes.analysis.tables import Rows, Series, Tables
 
 COUNTS = "payload/neutron_spectrometer/counts"
 WATER = "payload/neutron_spectrometer/water"
@@ -106,8 +107,8 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def track_map(tables: Tables, known: Mapping[str, Any]) -> str | None:
-    """Draw the track, coloured by the epithermal rate, with true patch and estimated disc."""
+def track_map(tables: Tables) -> str | None:
+    """Draw the track, coloured by the epithermal rate, with true patches and estimated discs."""
     x = tables.series(ESTIMATED_ODOMETRY, "pose.pose.position.x")
     y = tables.series(ESTIMATED_ODOMETRY, "pose.pose.position.y")
     counts = tables.record(COUNTS)
@@ -123,35 +124,39 @@ def track_map(tables: Tables, known: Mapping[str, Any]) -> str | None:
             )
         if counts is not None:
             _coloured_track(figure, axes, counts.rows)
-        if has_patch(known):
+        for number, each in enumerate(true_deposits(tables)):
             axes.plot(
-                *_circle(known["patch_x_m"], known["patch_y_m"], known["patch_radius_m"]),
+                *_circle(each["patch_x_m"], each["patch_y_m"], each["patch_radius_m"]),
                 color=BLACK,
                 ls=(0, (5, 3)),
                 lw=1.4,
-                label="true patch",
+                label="true patch" if not number else None,
                 zorder=4,
             )
-        deposit = tables.record(DEPOSIT)
-        if deposit is not None and deposit.rows[-1]["detected"]:
-            _estimated_disc(axes, deposit.rows[-1])
+        for number, deposit in enumerate(found_deposits(tables)):
+            _estimated_disc(axes, deposit, named=not number)
         axes.plot([0], [0], marker="^", ms=7, color=BLACK, ls="", label="lander", zorder=5)
         axes.set_aspect("equal", adjustable="datalim")
         axes.margins(0.08)
         axes.set_xlabel("East of the landing site (m)")
         axes.set_ylabel("North of the landing site (m)")
-        axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=5, columnspacing=1.3
-        )
+        figure.legend(loc="outside lower center", ncols=5, columnspacing=1.3)
+        fit_height(figure, axes, 5.2)
         return svg(figure)
 
 
-def _estimated_disc(axes: Axes, deposit: Any) -> None:
+def fit_height(figure: Figure, axes: Axes, most_in: float) -> None:
+    """Make a figure as low as the ground in it, which is drawn to scale, but not too low."""
+    ground = axes.dataLim
+    figure.set_figheight(min(most_in, 2.0 + 5.4 * ground.height / max(ground.width, 1e-9)))
+
+
+def _estimated_disc(axes: Axes, deposit: Any, named: bool) -> None:
     centre = float(deposit["x_m"]), float(deposit["y_m"])
     radius_m = float(deposit["radius_m"])
     disc = _circle(*centre, radius_m)
     axes.fill(*disc, color=VERMILION, alpha=0.13, lw=0, zorder=2)
-    axes.plot(*disc, color=VERMILION, lw=1.4, label="estimated disc", zorder=4)
+    axes.plot(*disc, color=VERMILION, lw=1.4, label="estimated disc" if named else None, zorder=4)
     axes.errorbar(
         *centre,
         xerr=float(deposit["x_sigma_m"]),
@@ -160,7 +165,7 @@ def _estimated_disc(axes: Axes, deposit: Any) -> None:
         capsize=3,
         lw=1.2,
         zorder=5,
-        label="its centre, 1σ",
+        label="its centre, 1σ" if named else None,
     )
 
 
@@ -238,8 +243,14 @@ def water_result(tables: Tables, known: Mapping[str, Any]) -> str | None:
         left = figure.add_subplot(1, panels, 1)
         _estimate_against_truth(left, deposit, true_water_wt_percent(known))
         if possible is not None:
-            _possible_set(figure, figure.add_subplot(1, 2, 2), possible.rows, known)
+            _possible_set(figure, figure.add_subplot(1, 2, 2), _of_clearest(possible), known)
         return svg(figure)
+
+
+def _of_clearest(possible: Rows) -> NDArray[Any]:
+    """Return what the last record says of the deposit that the estimate is of, the first."""
+    rows = possible.rows[possible.time_s == possible.time_s[-1]]
+    return rows[rows["deposit"] == 0] if "deposit" in (rows.dtype.names or ()) else rows
 
 
 def _estimate_against_truth(axes: Axes, deposit: Any, true: float | None) -> None:

@@ -49,7 +49,7 @@ def radargram(tables: Tables) -> str | None:
         bar = figure.colorbar(image, ax=axes, pad=0.02)
         bar.set_label("Reflection (dB), as of a level plane")
         bar.outline.set_visible(False)
-        if picks is not None:
+        if picks is not None and {"x", "y"} <= set(picks.rows.dtype.names or ()):
             places = np.column_stack([x_m, y_m, _apart(profile.time_s[:: delay_ns.size])])
             _draw_picks(axes, picks, cKDTree(places), way_m)
         axes.set_xlim(0.0, float(way_m[-1]))

@@ -57,7 +57,7 @@ def report_html(
     counted = tables.record(plots.COUNTS) is not None
     figures = {
         "site": site,
-        "map": plots.track_map(tables, known) if counted or not site else None,
+        "map": plots.track_map(tables) if counted or not site else None,
         "water_time": plots.water_over_time(tables, known),
         "water": plots.water_result(tables, known),
         "prospecting": survey_plots.prospecting_map(tables),

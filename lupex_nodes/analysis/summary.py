@@ -20,6 +20,7 @@ ESTIMATED_ODOMETRY = "rover/odometry"
 TRUE_ODOMETRY = "world/vehicle/odometry"
 BATTERY = "rover/power/battery"
 DEPOSIT = "payload/neutron_spectrometer/deposit"
+DEPOSITS = "payload/neutron_spectrometer/deposits"
 LEG = "rover/navigation/leg"
 MOBILITY = "rover/mobility/state"
 
@@ -72,12 +73,7 @@ def truth(tables: Tables) -> dict[str, Any]:
 
     Of several deposits it is the one nearest to what was found, else the first.
     """
-    try:
-        content = json.loads(tables.custom_data.get("truth", "{}"))
-    except json.JSONDecodeError:
-        return {}
-    if not isinstance(content, dict):
-        return {}
+    content = _told_truth(tables)
     deposits = content.get("deposits")
     if not isinstance(deposits, list) or not deposits:
         return content
@@ -90,6 +86,33 @@ def truth(tables: Tables) -> dict[str, Any]:
     return min(
         deposits, key=lambda each: math.hypot(each["patch_x_m"] - x_m, each["patch_y_m"] - y_m)
     )
+
+
+def _told_truth(tables: Tables) -> dict[str, Any]:
+    try:
+        content = json.loads(tables.custom_data.get("truth", "{}"))
+    except json.JSONDecodeError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def true_deposits(tables: Tables) -> list[dict[str, Any]]:
+    """Return the patch of each deposit that the bag's custom data `truth` tells of."""
+    content = _told_truth(tables)
+    several = content.get("deposits")
+    deposits = several if isinstance(several, list) and several else [content]
+    return [each for each in deposits if isinstance(each, dict) and has_patch(each)]
+
+
+def found_deposits(tables: Tables) -> list[Any]:
+    """Return the rows of all deposits that the last survey detected, the clearest first."""
+    last = tables.record(DEPOSIT)
+    if last is None or not len(last.rows) or not last.rows[-1]["detected"]:
+        return []
+    several = tables.record(DEPOSITS)
+    if several is None or not len(several.rows):
+        return [last.rows[-1]]
+    return list(several.rows[several.time_s == several.time_s[-1]])
 
 
 def true_water_wt_percent(known: Mapping[str, Any]) -> float | None:
@@ -137,7 +160,19 @@ def water(tables: Tables) -> dict[str, Any] | None:
         "truth_wt_percent": true_water_wt_percent(known),
         "position_error_m": error_m,
         "upper_limit_wt_percent": float(deposit["upper_limit_wt_percent"]),
+        "deposits": [_found(row, tables) for row in found_deposits(tables)],
     }
+
+
+def _found(row: Any, tables: Tables) -> dict[str, float | None]:
+    """Return where a deposit is and how wet, and how far from its centre a true one is."""
+    names = ("x_m", "y_m", "radius_m", "estimate_wt_percent", "standard_error_wt_percent")
+    found: dict[str, float | None] = {name: float(row[name]) for name in names}
+    found["from_true_m"] = min(
+        (math.hypot(float(row["x_m"]) - each["patch_x_m"], float(row["y_m"]) - each["patch_y_m"])
+         for each in true_deposits(tables)), default=None,
+    )  # fmt: skip
+    return found
 
 
 def _least(series: Series | None) -> float | None:

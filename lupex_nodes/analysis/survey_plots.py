@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lupex_nodes.analysis.plots import GREY, SKY, STYLE, VERMILION, svg
+from lupex_nodes.analysis.plots import GREY, SKY, STYLE, VERMILION, fit_height, svg
 from lupex_nodes.analysis.tables import Rows, Tables
 from lupex_nodes.models.exosphere import SPECIES
 
@@ -51,6 +51,7 @@ def prospecting_map(tables: Tables) -> str | None:
         if sites is not None:
             _draw_sites(axes, sites)
         axes.set_aspect("equal", adjustable="datalim")
+        fit_height(figure, axes, 3.6)
         axes.set_xlabel("East of the landing site (m)")
         axes.set_ylabel("North of the landing site (m)")
         return svg(figure)
