@@ -41,31 +41,7 @@ plan:
   - {activity: reset, command: neutron_spectrometer/reset}
 """
 
-#: What a survey instrument measures and makes of it: with a reset, after which a loop is missing.
-SURVEY = """
-extends: sortie
-name: short_survey
-duration_s: 330
-parameters: {power: {channels_off: []}}
-
-plan:
-  - {activity: heat, command: ems_l/acquire}
-  - {activity: chain, command: gpr/calibrate}
-  - {activity: dry, command: neutron_spectrometer/calibrate, arguments: {duration_s: 60}}
-  - {activity: white, command: alis/calibrate}
-  - {activity: look, command: alis/acquire}
-  - {activity: count, command: neutron_spectrometer/acquire}
-  - {activity: sound, command: gpr/acquire}
-  - &line {activity: line, command: navigation/go_to, timeout_s: 100, arguments:
-      {x_m: 20.0, y_m: 0.0, speed_m_s: 0.1}}
-  - {activity: forget, command: gpr/reset}
-  - {activity: hear where the rover is, wait_s: 60}
-  - {activity: sound again, command: gpr/acquire}
-  - {<<: *line, activity: line again, arguments: {x_m: 24.0, y_m: 0.0, speed_m_s: 0.1}}
-  - {activity: end counting, command: neutron_spectrometer/stop}
-  - {activity: end sounding, command: gpr/stop}
-  - {activity: cool, command: ems_l/stop}
-"""
+SURVEY = Path(__file__).parents[1] / "scenario/short_survey.yaml"
 #: The instruments, and how many products each makes in that flight.
 PRODUCTS = {"gpr": 12, "neutron_spectrometer": 10, "alis": 2, "ems_l": 2}
 
@@ -76,9 +52,7 @@ def surveys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {}
     for name in ("all", "science"):
         folder = found[name] = tmp_path_factory.mktemp(name)
-        scenario = folder / "survey.yaml"
-        scenario.write_text(SURVEY)
-        facts = fly_memory(load_scenario(str(scenario), SYSTEM), folder, profile(name))
+        facts = fly_memory(load_scenario(str(SURVEY), SYSTEM), folder, profile(name))
         assert facts.outcome == "complete"
     return found
 
