@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState, PointCloud2
@@ -40,6 +40,15 @@ _SOIL_STEP_DEG = 0.25
 _LEAST_FRICTION_DEG = 3.0
 _IMMOVABLE_N = 1e9
 _ROCKS_ASKED_M, _ROCKS_KEPT_M = 8.0, 2.0
+
+
+class _Signal(NamedTuple):
+    """What the drives were told, and from when until when it acts (ns)."""
+
+    steering: tuple[float, ...]
+    speeds: tuple[float, ...]
+    since: int
+    until: int
 
 
 class Vehicle(Unit):
@@ -151,6 +160,7 @@ class Vehicle(Unit):
         self._footing: Footing | None = None
         self._signal: tuple[tuple[float, ...], tuple[float, ...], BodyTwist] | None = None
         self._steering: tuple[float, ...] | None = None
+        self._given: _Signal | None = None
         self._last: int | None = None
         self._stand()
 
@@ -158,20 +168,15 @@ class Vehicle(Unit):
         """Move on since the last step, in sub-steps of at most 1 s; asleep while nothing moves."""
         last = now if self._last is None else self._last
         self._last = now
-        motion, dt_s, speeds, rolls = (0.0, 0.0, 0.0), 0.0, (0.0,) * 4, False
-        drive = self.drive.value
-        if drive is not None and not self.tipped:
-            # A drive signal acts from when it was given until the next, or until it is too old.
-            begin = self.drive.time or 0
-            end = begin + seconds(self.parameters.silence_s)
-            dt_s = (min(now, end) - max(last, begin)) / SECOND
-            self._steer(tuple(drive.position))
-            if any(drive.velocity):
-                speeds, rolls = tuple(drive.velocity), now < end
-        moves = dt_s > 0.0 and any(speeds)
-        if moves:
-            motion = self._move(tuple(drive.position), speeds, dt_s)
-        else:
+        motion, moves, rolls = (0.0, 0.0, 0.0), False, False
+        speeds: tuple[float, ...] = (0.0,) * 4
+        for steering, speeds, since, until in self._in_force(last):
+            self._steer(steering)
+            dt_s = (min(now, until) - max(last, since)) / SECOND
+            rolls = any(speeds) and now < until
+            if dt_s > 0.0 and any(speeds):
+                moves, motion = True, self._move(steering, speeds, dt_s)
+        if not moves:
             self._footing, self.obstructed = None, self.obstructed and rolls
         self._publish_pose(now, motion)
         self._publish_tracks(now, speeds)
@@ -181,6 +186,21 @@ class Vehicle(Unit):
             self.track_energy_j, self._dug_course,
         )  # fmt: skip
         return now + SECOND if moves or rolls else next_minute(now)
+
+    def _in_force(self, last: int) -> list[_Signal]:
+        """Return the drive signals in force since ``last``, oldest first; none of a fallen rover.
+
+        A signal acts from when it was given until the next, or until it is too old.
+        """
+        drive = self.drive.value
+        if drive is None or self.tipped:
+            return []
+        begin, before = self.drive.time or 0, self._given
+        end = begin + seconds(self.parameters.silence_s)
+        self._given = _Signal(tuple(drive.position), tuple(drive.velocity), begin, end)
+        if before is None or not last < begin:
+            return [self._given]
+        return [before._replace(until=min(begin, before.until)), self._given]
 
     def housekeeping(self) -> dict[str, Any]:
         """Say where the rover is and how it stands and slips."""

@@ -169,6 +169,16 @@ def test_crawlers_keep_their_angles_when_the_drive_is_switched_off():
     assert list(bench.last("rover/mobility/drive").position) == angles
 
 
+@pytest.mark.parametrize("period_s", [0.3, 0.4, 0.7])
+def test_no_way_is_lost_when_the_bus_ticks_between_the_full_seconds(period_s):
+    # the drive then follows a command, and the vehicle the drive, at whatever tick is next
+    bench = Bench(*DRIVE, vehicle=EVEN, housekeeping_period_s=period_s).run(2.15)
+    drive(bench, 100)
+    driven = bench.unit("mobility")._travel_m[0]
+    assert driven > 4.5
+    assert place(bench).x - 15.0 == pytest.approx(driven, rel=0.03, abs=0.06)
+
+
 # --- soft soil, steep ground, rocks --------------------------------------------------------------
 
 
