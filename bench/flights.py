@@ -43,8 +43,11 @@ def fly(*arguments: str, scenario: str = "sortie", seed: int = 1) -> Flight:
         return Flight(summary, sum(watch.cpu_s.values()), watch.peak, watch.peak_below)
 
 
-def share_of_core(wall_s: float) -> float:
-    """Return the cores used by the sortie at rate 1, composition unit, once all are active."""
+def share_of_core(wall_s: float) -> tuple[float, float]:
+    """Return the cores used by the sortie at rate 1, composition unit, once all are active.
+
+    And how long it took to end after SIGTERM, s.
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = [
             *(sys.executable, "-m", "lupex_nodes", "run", "sortie", "--bus", "ros"),
@@ -56,9 +59,10 @@ def share_of_core(wall_s: float) -> float:
         first, began = sum(map(_cpu_s, all_of_them)), time.monotonic()
         time.sleep(wall_s)
         used = (sum(map(_cpu_s, all_of_them)) - first) / (time.monotonic() - began)
+        told = time.monotonic()
         process.terminate()
         process.wait()
-        return used
+        return used, time.monotonic() - told
 
 
 class _Watch(threading.Thread):
