@@ -105,7 +105,8 @@ class ProspectingMap(Unit):
                     schema=PROFILE, wake=True)  # fmt: skip
     deposits = Input("payload/neutron_spectrometer/deposits", PointCloud2, Qos.STATE,
                      schema=DEPOSIT, wake=True)  # fmt: skip
-    surface_ice = Input("payload/alis/surface_ice", PointCloud2, schema=SURFACE_ICE, queue=100)
+    surface_ice = Input("payload/alis/surface_ice", PointCloud2, schema=SURFACE_ICE, queue=100,
+                        wake=True)  # fmt: skip
     picks = Input("payload/gpr/picks", PointCloud2, schema=PICKS, queue=100)
     sections = Input("payload/gpr/section", PointCloud2, schema=SECTION, queue=100)
     cells = Output("~/cells", PointCloud2, Qos.STATE, CELLS, "map")
@@ -130,6 +131,7 @@ class ProspectingMap(Unit):
         self._reflectors: list[list[float]] = []
         self._sounded: list[list[float]] = []
         self._seen: tuple[Any, ...] = (None, None)
+        self._behind = False
         self._told_at: int | None = None
         self._skies: dict[tuple[int, int], tuple[int, tuple[float, float]]] = {}
         self._best: Site | None = None
@@ -137,19 +139,25 @@ class ProspectingMap(Unit):
 
     def step(self, now: int) -> int | None:
         """Make the map anew from what has come, at most once a minute."""
-        for message in self.surface_ice.drain():
-            for row in SURFACE_ICE.rows(message):
-                if row["target"] == 0 and np.isfinite(row["x_m"]):
-                    self._ice.append([float(row[name]) for name in _ICE])
+        looks = [
+            [float(row[name]) for name in _ICE]
+            for message in self.surface_ice.drain()
+            for row in SURFACE_ICE.rows(message)
+            if row["target"] == 0 and np.isfinite(row["x_m"])
+        ]
+        sounded = _without_flags(self.sections, SECTION, _SOUNDED)
+        self._ice += looks
+        self._sounded += sounded
         self._reflectors += _without_flags(self.picks, PICKS, _REFLECTOR)
-        self._sounded += _without_flags(self.sections, SECTION, _SOUNDED)
         del self._ice[:-_KEPT], self._reflectors[:-_KEPT], self._sounded[:-_KEPT]
         told = (self.profile.value, self.deposits.value)
-        if self.profile.value is None or all(map(operator.is_, told, self._seen)):
+        self._behind |= bool(looks or sounded) or not all(map(operator.is_, told, self._seen))
+        self._seen = told
+        if self.profile.value is None or not self._behind:
             return None
         if self._told_at is not None and now < self._told_at + _PERIOD:
             return self._told_at + _PERIOD
-        self._seen, self._told_at = told, now
+        self._behind, self._told_at = False, now
         self._publish(now)
         return None
 

@@ -185,3 +185,15 @@ def test_the_map_is_made_at_most_once_a_minute():
     assert len(b.log["rover/prospecting_map/cells"]) == 1
     b.run(20)
     assert len(b.log["rover/prospecting_map/cells"]) == 2
+
+
+def test_a_look_after_the_survey_comes_into_the_map_too():
+    b = bench()
+    assert np.all(np.isnan(mapped(b)["surface_ice_wt_percent"]))
+    ice = np.zeros(1, SURFACE_ICE.dtype)
+    ice["x_m"], ice["ice_wt_percent"] = 30.0, 4.0
+    b.run(90)
+    tell(b, "alis/surface_ice", Qos.TELEMETRY, SURFACE_ICE.message(b.bus.now, ice))
+    b.run(3)
+    rows = CELLS.rows(b.last("rover/prospecting_map/cells"))
+    assert np.nanmax(rows["surface_ice_wt_percent"]) == 4.0
