@@ -45,8 +45,9 @@ _SENSED_AFTER = 2 * SECOND
 _GYROS_NEW_AFTER_S = 150.0
 _STOP_S = 60.0
 _FASTEST_M_S = 0.5
-#: Samples of a drive that runs are a second apart: between others it was without its computer.
-_JOINTS_LOST_S = 1.5
+#: Samples of a drive that runs are a second apart: between others it was without its computer,
+#: and motors that nobody tells anything stop after the second time.
+_JOINTS_LOST_S, _RUN_ON_S = 1.5, 3.0
 #: In the order in which they count at one time: motion before what is measured after it.
 _SENSORS = ("imu", "joints", "star_tracker", "visual_odometry", "ranging", "map_fix")
 #: A turn about a point nearer than this is one on the spot.
@@ -197,6 +198,7 @@ class Localisation:
         self._imu_time: int | None = None
         self._joint_time: int | None = None
         self._travel_m: list[float] | None = None
+        self._told_m_s = 0.0
         self._counted: tuple[int | None, list[float] | None] = (None, None)
         self._cross_bias, self._learned_s = (0.0, 0.0), 0.0
         self._tilt_offset, self._tilts = (0.0, 0.0), 0
@@ -305,12 +307,13 @@ class Localisation:
         values = sample.position.tolist()
         before, self._travel_m = self._travel_m, values[:4]
         since, self._joint_time = self._joint_time, time
+        told_m_s, self._told_m_s = self._told_m_s, max(map(abs, sample.velocity[:4]))
         if before is None or since is None or time <= since:
             return None
         steps = [b - a for a, b in zip(before, values[:4], strict=True)]
         dt_s = (time - since) / SECOND
         if dt_s > _JOINTS_LOST_S:
-            self._doubt(abs(self.speed_m_s) * dt_s - max(map(abs, steps)))
+            self._doubt(told_m_s * min(dt_s, _RUN_ON_S) - max(map(abs, steps)))
         if max(map(abs, steps)) > _FASTEST_M_S * dt_s:
             return None  # the drive was off and counts anew
         if any(sample.velocity[:4]):

@@ -267,6 +267,19 @@ def test_tracks_that_nobody_counted_are_no_slip():
     assert abs(rover.estimate.slip) < 0.05
 
 
+@pytest.mark.parametrize("still", [1, 2, 4])
+def test_a_drive_that_stopped_and_is_silent_did_not_run_on(still):
+    rover = Rover()
+    rover.drive(160, saw=1.0)
+    for _ in range(20):
+        rover.second(0.1)
+    for _ in range(still):
+        rover.second()
+    before = rover.sigma_m
+    rover.second(seconds=50)
+    assert rover.sigma_m == pytest.approx(before, abs=0.001)
+
+
 def test_what_the_tracks_did_while_the_estimate_was_off_counts():
     rover = Rover()
     rover.drive(160, saw=1.0)
