@@ -380,8 +380,9 @@ class NeutronSpectrometer(SurveyInstrument, Unit):
             profile, self._found = survey_product(ended, self.retrieval)
             rows["profile"] = _profile_rows(profile)
             rows["deposit"] = [_row(self._found[0])]
+            # a survey that finds none takes back what one before found
+            rows["deposits"] = [_row(each) for each in self._found]
             if self._found[0].detected:
-                rows["deposits"] = [_row(each) for each in self._found]
                 rows["possibilities"] = possibility_rows(
                     [each.possibilities for each in self._found]
                 )

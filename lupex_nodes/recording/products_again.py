@@ -18,6 +18,7 @@ from sensor_msgs.msg import PointCloud2
 from lupex_nodes.bus.ports import Output
 from lupex_nodes.bus.records import RecordError
 from lupex_nodes.bus.slot import Slot
+from lupex_nodes.bus.stamps import SECOND
 from lupex_nodes.bus.unit import ports, topic_of
 from lupex_nodes.recording.bag_reader import Bag, BagMessage
 from lupex_nodes.recording.bag_writer import BagWriter
@@ -39,7 +40,13 @@ class ProductsAgain:
             if name in (*instrument.raw, *instrument.made):
                 topic = topic_of(port.topic, place.namespace, place.name)
                 self._outputs[absolute_name(topic, root)] = name, port
-        self._time_s = np.inf
+        #: Raw outputs of which the bag has nothing.
+        self.missing = [
+            topic
+            for topic, (name, _) in self._outputs.items()
+            if name in instrument.raw and topic not in bag.topics
+        ]
+        self._on_since_s = np.inf
         self._found = Comparison(place.name, of_raw=True)
 
     def make(self) -> Comparison:
@@ -69,13 +76,14 @@ class ProductsAgain:
                 self._compare(now, made.get(name), each)
 
     def _instrument(self, now: int, raw: dict[str, np.ndarray]) -> Any:
-        """Return the instrument, a new one when its time began anew."""
+        """Return the instrument, a new one when it had been switched off or its time began anew."""
         (time_s,) = (float(each["time_s"][0]) for each in raw.values()
                      if "time_s" in (each.dtype.names or ()))  # fmt: skip
-        if time_s < self._time_s:
+        on_since_s = now / SECOND - time_s
+        if not abs(on_since_s - self._on_since_s) < 1.0:
             self._slot.deactivate()
             self._slot.activate(now)
-        self._time_s = time_s
+        self._on_since_s = on_since_s
         return self._unit()
 
     def _unit(self) -> Any:

@@ -126,7 +126,7 @@ def rerun(
         slots = _slots(recording, parameters)
         with BagWriter(folder / "bag", custom_data) as writer:
             found = [
-                ProductsAgain(bag, recording.root, slots.pop(name), writer).make()
+                _of_raw(ProductsAgain(bag, recording.root, slots.pop(name), writer), bag, name)
                 for name in sorted(from_raw)
             ]
             if slots:
@@ -134,6 +134,15 @@ def rerun(
     for each in found:
         each.unheard = unheard[each.unit]
     return sorted(found, key=attrgetter("unit"))
+
+
+def _of_raw(again: ProductsAgain, bag: Bag, name: str) -> Comparison:
+    if again.missing:
+        raise RerunError(
+            f"{bag.path} has nothing of {', '.join(again.missing)}, of which {name} makes its "
+            "products: it did not measure, or the flight was not recorded with profile science"
+        )
+    return again.make()
 
 
 def _open(bag: Bag, system: System, names: Collection[str]) -> _Recording:

@@ -106,7 +106,7 @@ class ProspectingMap(Unit):
     deposits = Input("payload/neutron_spectrometer/deposits", PointCloud2, Qos.STATE,
                      schema=DEPOSIT, wake=True)  # fmt: skip
     surface_ice = Input("payload/alis/surface_ice", PointCloud2, schema=SURFACE_ICE, queue=100,
-                        wake=True)  # fmt: skip
+                        wake=True, finite=False)  # fmt: skip
     picks = Input("payload/gpr/picks", PointCloud2, schema=PICKS, queue=100)
     sections = Input("payload/gpr/section", PointCloud2, schema=SECTION, queue=100)
     cells = Output("~/cells", PointCloud2, Qos.STATE, CELLS, "map")
@@ -127,9 +127,12 @@ class ProspectingMap(Unit):
             k_e=known.prior.k_e, k_e_sigma=known.prior.k_e_sigma,
         )  # fmt: skip
         self._kernel_m = kernel_length_m(known.detector_height_m)
-        self._ice: list[list[float]] = []
-        self._reflectors: list[list[float]] = []
-        self._sounded: list[list[float]] = []
+        memory = self.context.memory
+        self._ice: np.ndarray = memory.setdefault("ice", np.empty((0, len(_ICE))))
+        self._reflectors: np.ndarray = memory.setdefault(
+            "reflectors", np.empty((0, len(_REFLECTOR)))
+        )
+        self._sounded: np.ndarray = memory.setdefault("sounded", np.empty((0, len(_SOUNDED))))
         self._seen: tuple[Any, ...] = (None, None)
         self._behind = False
         self._told_at: int | None = None
@@ -140,16 +143,15 @@ class ProspectingMap(Unit):
     def step(self, now: int) -> int | None:
         """Make the map anew from what has come, at most once a minute."""
         looks = [
-            [float(row[name]) for name in _ICE]
+            row
             for message in self.surface_ice.drain()
             for row in SURFACE_ICE.rows(message)
             if row["target"] == 0 and np.isfinite(row["x_m"])
         ]
-        sounded = _without_flags(self.sections, SECTION, _SOUNDED)
-        self._ice += looks
-        self._sounded += sounded
-        self._reflectors += _without_flags(self.picks, PICKS, _REFLECTOR)
-        del self._ice[:-_KEPT], self._reflectors[:-_KEPT], self._sounded[:-_KEPT]
+        sounded = _without_flags(self.sections, SECTION)
+        self._ice = self._keep("ice", looks, _ICE)
+        self._sounded = self._keep("sounded", sounded, _SOUNDED)
+        self._reflectors = self._keep("reflectors", _without_flags(self.picks, PICKS), _REFLECTOR)
         told = (self.profile.value, self.deposits.value)
         self._behind |= bool(looks or sounded) or not all(map(operator.is_, told, self._seen))
         self._seen = told
@@ -171,6 +173,14 @@ class ProspectingMap(Unit):
             "site_score": best.score if best else math.nan,
         }
 
+    def _keep(self, name: str, rows: list[Any], columns: tuple[str, ...]) -> np.ndarray:
+        """Add columns of rows to the table in memory and return it, the latest _KEPT rows."""
+        table: np.ndarray = self.context.memory[name]
+        if rows:
+            fresh = np.array([[float(row[column]) for column in columns] for row in rows])
+            table = self.context.memory[name] = np.concatenate([table, fresh])[-_KEPT:]
+        return table
+
     # --- the map -----------------------------------------------------------------------------
 
     def _publish(self, now: int) -> None:
@@ -186,10 +196,10 @@ class ProspectingMap(Unit):
         rows["correlation_m"] = self._kernel_m
         self._add_sets(now, rows)
         self._add_nearest(rows, ("surface_ice_wt_percent", "surface_ice_sigma_wt_percent"),
-                          _table(self._ice, _ICE)[:, :4])  # fmt: skip
-        strongest = sorted(self._reflectors, key=lambda pick: pick[4])
+                          self._ice[:, :4])  # fmt: skip
+        strongest = self._reflectors[np.argsort(self._reflectors[:, 4], kind="stable")]
         self._add_nearest(rows, ("reflector_m", "reflector_sigma_m"),
-                          _table(strongest, _REFLECTOR)[:, :4])  # fmt: skip
+                          strongest[:, :4])  # fmt: skip
         self.cells.publish_rows(now, rows)
         self.map.publish(_grid(now, rows, self.parameters.cell_m))
         self._count = rows.size
@@ -240,14 +250,13 @@ class ProspectingMap(Unit):
         if not deposit["detected"]:
             return np.empty((0, 4))
 
-        def inside(found: list[list[float]], names: tuple[str, ...]) -> np.ndarray:
-            table = _table(found, names)
+        def inside(table: np.ndarray) -> np.ndarray:
             away = np.hypot(table[:, 0] - deposit["x_m"], table[:, 1] - deposit["y_m"])
             return table[away <= deposit["radius_m"]]
 
-        looks = inside(self._ice, _ICE)
-        way_m = float(inside(self._sounded, _SOUNDED)[:, 2:].prod(axis=1).sum())
-        picks = inside(self._reflectors, _REFLECTOR)[:, 2:]
+        looks = inside(self._ice)
+        way_m = float(inside(self._sounded)[:, 2:].prod(axis=1).sum())
+        picks = inside(self._reflectors)[:, 2:]
         epithermal, thermal = (
             (float(deposit[f"{name}_ratio"]), float(deposit[f"{name}_ratio_sigma"]))
             for name in ("epithermal", "thermal")
@@ -321,14 +330,10 @@ class ProspectingMap(Unit):
             )  # fmt: skip
 
 
-def _without_flags(port: InPort, schema: Schema, names: tuple[str, ...]) -> list[list[float]]:
-    """Return columns of the rows that came of which nothing is said to be wrong."""
+def _without_flags(port: InPort, schema: Schema) -> list[Any]:
+    """Return the rows that came of which nothing is said to be wrong."""
     rows = [row for message in port.drain() for row in schema.rows(message)]
-    return [[float(row[name]) for name in names] for row in rows if row["quality"] == 0]
-
-
-def _table(found: list[list[float]], names: tuple[str, ...]) -> np.ndarray:
-    return np.array(found).reshape(-1, len(names))
+    return [row for row in rows if row["quality"] == 0]
 
 
 def _grid(now: int, rows: np.ndarray, cell_m: float) -> OccupancyGrid:

@@ -174,7 +174,7 @@ class Vehicle(Unit):
             self._steer(steering)
             dt_s = (min(now, until) - max(last, since)) / SECOND
             rolls = any(speeds) and now < until
-            if dt_s > 0.0 and any(speeds):
+            if dt_s > 0.0 and any(speeds) and not self.tipped:
                 moves, motion = True, self._move(steering, speeds, dt_s)
         if not moves:
             self._footing, self.obstructed = None, self.obstructed and rolls

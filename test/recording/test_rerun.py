@@ -15,6 +15,7 @@ from lupex_nodes.flight import fly_memory
 from lupex_nodes.payload import gpr
 from lupex_nodes.payload.neutron_spectrometer import NeutronSpectrometer
 from lupex_nodes.recording.bag_reader import open_bag
+from lupex_nodes.recording.bag_writer import BagWriter
 from lupex_nodes.recording.profiles import profile
 from lupex_nodes.recording.rerun import RerunError, rerun
 from lupex_nodes.rover.imu import InertialUnit
@@ -148,6 +149,21 @@ def test_a_changed_product_shows_in_what_it_differs(
     (found,) = rerun(surveys["science"] / "bag", ["gpr"], tmp_path, SYSTEM)
     assert re.match(r"/payload/gpr/section at .*: noise_db of row 0 is -1.0 instead of -",
                     found.difference)  # fmt: skip
+
+
+def test_products_of_an_instrument_that_did_not_measure_are_not_called_equal(
+    flown: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_bag(flown / "bag") as bag:
+        heard = [topic for topic in bag.topics if not topic.startswith("/world/")]
+        without_nature = list(bag.messages(heard))
+        with BagWriter(tmp_path / "bag", bag.custom_data) as writer:
+            for message in without_nature:
+                writer.topic(message.topic, message.type_name, "telemetry")
+                writer.write(message.topic, message.type_name, message.data, message.log_time_ns)
+    arguments = ["run", "--units", "gpr", "--from", str(tmp_path / "bag")]
+    assert main([*arguments, "--out", str(tmp_path / "again")]) == BAD_INPUT
+    assert "has nothing of /payload/gpr/traces" in capsys.readouterr().err
 
 
 def test_a_unit_whose_inputs_were_not_recorded_says_so(

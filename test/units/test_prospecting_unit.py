@@ -197,3 +197,33 @@ def test_a_look_after_the_survey_comes_into_the_map_too():
     b.run(3)
     rows = CELLS.rows(b.last("rover/prospecting_map/cells"))
     assert np.nanmax(rows["surface_ice_wt_percent"]) == 4.0
+
+
+def test_what_radar_and_light_told_outlives_a_time_without_power():
+    b = bench()
+    ice, picks = np.zeros(2, SURFACE_ICE.dtype), np.zeros(1, PICKS.dtype)
+    ice["x_m"], ice["ice_wt_percent"] = (30.0, np.nan), 4.0
+    picks["x"], picks["depth_m"] = 30.0, 0.9
+    tell(b, "alis/surface_ice", Qos.TELEMETRY, SURFACE_ICE.message(b.bus.now, ice))
+    tell(b, "gpr/picks", Qos.TELEMETRY, PICKS.message(b.bus.now, picks))
+    first = mapped(b)
+    slot = b.bus.slots["prospecting_map"]
+    slot.deactivate()
+    b.run(5)
+    slot.activate(b.bus.now)
+    again = mapped(b)
+    for name in ("surface_ice_wt_percent", "reflector_m"):
+        assert np.nanmax(first[name]) > 0.0
+        assert np.array_equal(again[name], first[name], equal_nan=True)
+
+
+def test_a_survey_without_a_find_takes_back_what_one_before_found():
+    b = bench()
+    rows, _ = possible(b)
+    assert np.isfinite(rows["cover_high_g_cm2"]).any()
+    none = np.zeros(1, DEPOSIT.dtype)
+    b.run(70)
+    tell(b, "neutron_spectrometer/deposits", Qos.STATE, DEPOSIT.message(b.bus.now, none))
+    b.run(3)
+    again = CELLS.rows(b.last("rover/prospecting_map/cells"))
+    assert np.isnan(again["cover_high_g_cm2"]).all()
