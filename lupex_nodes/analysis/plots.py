@@ -31,6 +31,8 @@ from lupex_nodes.analysis.tables import Rows, Series, Tables
 COUNTS = "payload/neutron_spectrometer/counts"
 WATER = "payload/neutron_spectrometer/water"
 POSSIBILITIES = "payload/neutron_spectrometer/possibilities"
+#: What radar and infrared light leave of them.
+FUSED = "rover/prospecting_map/possibilities"
 BUS = "rover/power/bus"
 TEMPERATURES = "rover/thermal/temperatures"
 
@@ -237,13 +239,26 @@ def water_result(tables: Tables, known: Mapping[str, Any]) -> str | None:
         return None
     deposit = record.rows[-1]
     possible = tables.record(POSSIBILITIES)
+    fused = tables.record(FUSED)
     with matplotlib.rc_context(STYLE):
         panels = 2 if possible is not None else 1
         figure = Figure(figsize=(7.1, 2.9 if panels == 2 else 1.8), layout="constrained")
         left = figure.add_subplot(1, panels, 1)
         _estimate_against_truth(left, deposit, true_water_wt_percent(known))
         if possible is not None:
-            _possible_set(figure, figure.add_subplot(1, 2, 2), _of_clearest(possible), known)
+            right, rows = figure.add_subplot(1, 2, 2), _of_clearest(possible)
+            title = "What the counts allow (95 %)"
+            if fused is not None:
+                right.scatter(
+                    rows["content_wt_percent"], rows["cover_g_cm2"], color="#dbe0e5", s=11,
+                    marker="s", lw=0, label="counts alone",
+                )  # fmt: skip
+                rows = _of_clearest(fused)
+                title = "What counts, radar and light allow (95 %)"
+            _possible_set(figure, right, rows, known)
+            right.set_title(title)
+            if right.get_legend_handles_labels()[0]:
+                right.legend(loc="best", handletextpad=0.2)
         return svg(figure)
 
 
@@ -325,7 +340,6 @@ def _possible_set(figure: Figure, axes: Axes, rows: NDArray[Any], known: Mapping
             ls="",
             label="truth",
         )
-        axes.legend(loc="best", handletextpad=0.2)
     if graded:
         bar = figure.colorbar(drawn, ax=axes, pad=0.02, boundaries=np.linspace(0, 1, 65))
         bar.set_label("Relative density")
@@ -338,7 +352,6 @@ def _possible_set(figure: Figure, axes: Axes, rows: NDArray[Any], known: Mapping
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel("Water content of the wet layer (wt%)")
     axes.set_ylabel("Dry cover (g/cm²)")
-    axes.set_title("What the counts allow (95 %)")
 
 
 def power(tables: Tables) -> str | None:
