@@ -24,7 +24,7 @@ from lupex_nodes.models.neutron_possibilities import (
     COVER_G_CM2,
     DEEP_G_CM2,
     LAYER_G_CM2,
-    densest,
+    highest_density,
     soil_density,
 )
 from lupex_nodes.models.radar_causes import picked_share, strength_density
@@ -82,7 +82,7 @@ def fused_possibilities(
     neutrons: NeutronPrior,
     prior: FusionPrior,
 ) -> Array:
-    """Return the 95 % highest-density set of soils, shape (n, 4), as `densest` gives it.
+    """Return the 95 % highest-density set of soils, shape (n, 4), as `highest_density` gives it.
 
     From the ratios as `possibilities` takes them, what radar told, or None where it was not used,
     and whether any look of the infrared spectrometer shows ice, None without looks.
@@ -95,7 +95,8 @@ def fused_possibilities(
         share = _shown_share(prior)
         frozen *= share if surface_ice else 1.0 - share
         bound = prior.frost_share if surface_ice else 1.0 - prior.frost_share
-    return densest(density * (prior.frozen_share * frozen + (1.0 - prior.frozen_share) * bound))
+    told = prior.frozen_share * frozen + (1.0 - prior.frozen_share) * bound
+    return highest_density(density * told)
 
 
 def _of_picks(seen: Sounding, prior: FusionPrior) -> Array:

@@ -39,12 +39,12 @@ def possibilities(
     prior: NeutronPrior,
     probability: float = 0.95,
 ) -> Array:
-    """Highest-density set of soils, shape (n, 4), densest first, as `densest` gives it.
+    """Highest-density set of soils, shape (n, 4), densest first, as `highest_density` gives it.
 
     From (ratio, sigma) of the two channels. One epithermal ratio fits a shallow poor and a deep
     rich layer, and the thermal ratio need not decide between them, so the set may have branches.
     """
-    return densest(soil_density(epithermal, thermal, prior), probability)
+    return highest_density(soil_density(epithermal, thermal, prior), probability)
 
 
 def soil_density(
@@ -71,7 +71,7 @@ def soil_density(
     return np.hstack([(1.0 - THIN_SHARE) * under, THIN_SHARE * thin])
 
 
-def densest(density: Array, probability: float = 0.95) -> Array:
+def highest_density(density: Array, probability: float = 0.95) -> Array:
     """Highest-density set of a density over the soils of the grid, shape (n, 4), densest first.
 
     Columns are content (wt%), cover (g/cm2), mass of the wet soil (g/cm2, `DEEP_G_CM2` when it
