@@ -14,6 +14,7 @@ from lupex_nodes.rover.telemetry import Source, Telemetry
 
 _DEG_H = math.radians(1.0) / 3600.0
 _MOON_ROTATION_RAD_S = 0.549014 * _DEG_H
+_TURNS_RAD_S = math.radians(0.2)
 _IMU = "rover/imu/data"
 _STARS = "rover/star_tracker/attitude"
 
@@ -26,7 +27,7 @@ class _GyroAndStars(Residual):
     def __init__(self) -> None:
         super().__init__()
         self._imu_at: int | None = None
-        self._turned_rad = 0.0
+        self._turned_rad = self._rate_rad_s = 0.0
         self._frame: tuple[int, float] | None = None
 
     def update(self, now: int, seen: Telemetry) -> None:
@@ -38,20 +39,23 @@ class _GyroAndStars(Residual):
             q = stars.row.orientation
             self._look(stars.stamp, yaw_of((q.x, q.y, q.z, q.w)))
 
-    @staticmethod
-    def _longest(seen: Telemetry) -> float:
-        # what a driving rover turns between samples that lie apart, the gyros have not told
+    def _longest_s(self, seen: Telemetry) -> float:
+        # what a rover turns between samples that lie apart, the gyros have not told
+        if abs(self._rate_rad_s) > _TURNS_RAD_S:
+            return 1.5
         return 150.0 if seen.conditions.get("driving") is None else 4.0
 
     def _turn(self, imu: Source, seen: Telemetry) -> None:
         at, before = imu.stamp, self._imu_at
         self._imu_at = at
-        if before is None or not 0 < at - before < self._longest(seen) * SECOND:
-            self._frame = None
-            return
+        longest = self._longest_s(seen) * SECOND
         w, a = imu.row.angular_velocity, imu.row.linear_acceleration
         roll, pitch = math.atan2(a.y, a.z), math.atan2(-a.x, math.hypot(a.y, a.z))
         rate = (w.y * math.sin(roll) + w.z * math.cos(roll)) / max(math.cos(pitch), 0.1)
+        self._rate_rad_s = rate
+        if before is None or not 0 < at - before < longest:
+            self._frame = None
+            return
         self._turned_rad += (rate + _MOON_ROTATION_RAD_S) * (at - before) / SECOND
 
     def _look(self, at: int, yaw_rad: float) -> None:
