@@ -103,8 +103,9 @@ class ProspectingMap(Unit):
     period_s = 600.0
     profile = Input("payload/neutron_spectrometer/profile", PointCloud2, Qos.STATE,
                     schema=PROFILE, wake=True)  # fmt: skip
+    # one that was not detected has no place
     deposits = Input("payload/neutron_spectrometer/deposits", PointCloud2, Qos.STATE,
-                     schema=DEPOSIT, wake=True)  # fmt: skip
+                     schema=DEPOSIT, wake=True, finite=False)  # fmt: skip
     surface_ice = Input("payload/alis/surface_ice", PointCloud2, schema=SURFACE_ICE, queue=100,
                         wake=True, finite=False)  # fmt: skip
     picks = Input("payload/gpr/picks", PointCloud2, schema=PICKS, queue=100)

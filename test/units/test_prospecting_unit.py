@@ -222,8 +222,10 @@ def test_a_survey_without_a_find_takes_back_what_one_before_found():
     rows, _ = possible(b)
     assert np.isfinite(rows["cover_high_g_cm2"]).any()
     none = np.zeros(1, DEPOSIT.dtype)
+    none["x_m"] = none["y_m"] = np.nan
     b.run(70)
     tell(b, "neutron_spectrometer/deposits", Qos.STATE, DEPOSIT.message(b.bus.now, none))
     b.run(3)
     again = CELLS.rows(b.last("rover/prospecting_map/cells"))
     assert np.isnan(again["cover_high_g_cm2"]).all()
+    assert "INPUT_REFUSED" not in b.events()
