@@ -19,6 +19,10 @@ from chromium import CHROMIUM, HEADLESS
 TAB = 9
 
 
+class NavigatedError(Exception):
+    """The page went away while it was asked, as when it loads anew."""
+
+
 class Browser:
     """One tab."""
 
@@ -41,6 +45,8 @@ class Browser:
                 if entry["level"] == "error" and entry["source"] != "network":
                     self.errors.append(f"{entry['text']} {entry.get('url', '')}")
             elif answer.get("id") == self._number:
+                if "navigated" in answer.get("error", {}).get("message", ""):
+                    raise NavigatedError
                 assert "error" not in answer, answer
                 return answer["result"]
 
@@ -74,10 +80,12 @@ class Browser:
     async def until(self, script: str, timeout_s: float = 20.0) -> Any:
         """Return the value of an expression as soon as it is true."""
         deadline = time.monotonic() + timeout_s
-        while not (value := await self.run(script)):
-            assert time.monotonic() < deadline, f"{script} did not come true"
+        while time.monotonic() < deadline:
+            with contextlib.suppress(NavigatedError):
+                if value := await self.run(script):
+                    return value
             await asyncio.sleep(0.1)
-        return value
+        raise AssertionError(f"{script} did not come true")
 
     async def press(self, key: str, code: int, text: str = "") -> None:
         """Press a key."""
