@@ -257,7 +257,7 @@ def campaign_text(path: Path = CAMPAIGN) -> str:
     parts = [
         f"Made by `{CAMPAIGN_COMMAND}`: {found['flights']} flights, {found['mission_days']:.0f} "
         f"mission days, seeds {seeds}, {found['wall_s_of_flights'] / 3600.0:.1f} h of wall time "
-        "of all flights together.",
+        f"of all flights together. {found.get('remark', '')}".rstrip(),
         table(campaign_tables.HEAD, campaign_tables.target_rows(found)),
         table(campaign_tables.FAULT_HEAD, campaign_tables.fault_rows(found)),
         table(campaign_tables.NOMINAL_HEAD, campaign_tables.nominal_rows(found)),
