@@ -127,7 +127,7 @@ class Journey:
         self.ended: tuple[bool, str] | None = None
         self.replans = 0
         self.phase = Phase.WAITING if way.depart > now else Phase.DRIVING
-        self._attempts = 0
+        self._attempts, self._forgot = 0, False
         self._begun_m = self._trouble_m = situation.driven_m
         self._since = now
         self._why = ""
@@ -230,7 +230,7 @@ class Journey:
     def _again(self, now: int, s: Situation, why: str, spare: int = 0) -> None:
         """Look for a new path, or give up; of the last `spare` marks all but one may be dropped."""
         driven_m = s.driven_m
-        if driven_m - self._trouble_m > self.p.replan_reset_m:
+        if driven_m - self._trouble_m > self.p.replan_reset_m and not self._forgot:
             self._attempts = 0
         self._trouble_m = driven_m
         self._attempts += 1
@@ -244,11 +244,16 @@ class Journey:
         try:
             way = self._find((x, y), now, self.marks)
         except NoPath as reason:
-            if not spare:
+            if spare:
+                # what was seen all around may leave gaps that the planner's cells do not show
+                del self.marks[-spare:-1]
+            elif len(self.marks) > 1 and not self._forgot:
+                # once, as for a goal given anew: earlier marks may close what is open
+                self._forgot = True
+                del self.marks[:-1]
+            else:
                 self._end(False, f"{why}, and {reason}")
                 return
-            # what was seen all around may leave gaps that the planner's cells do not show
-            del self.marks[-spare:-1]
             self._attempts -= 1
             self._again(now, s, why)
             return

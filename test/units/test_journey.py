@@ -119,6 +119,16 @@ def test_a_long_wall_makes_a_new_path_that_gets_there():
     assert {name for name, _ in world.events} == {"NEW_PATH"} and 1 <= world.journey.replans
 
 
+def test_what_blocked_earlier_drives_does_not_end_one_that_must_go_around():
+    wall = [(20.0, y, 0.5) for y in np.arange(-12.0, 12.1, 0.7)]
+    world = World((40.0, 0.0), wall)
+    world.marks += [
+        (40.0 + 8.0 * math.cos(a), 8.0 * math.sin(a), 2.0) for a in np.arange(0.0, 6.3, 0.2)
+    ]
+    assert world.run() == (True, "")
+    assert world.clearance_m() > 0.4
+
+
 def test_where_there_is_no_way_the_goal_is_given_up_as_blocked():
     cage = [(25.0 + 9.0 * math.cos(a), 9.0 * math.sin(a), 0.6) for a in np.arange(0.0, 6.3, 0.08)]
     world = World((25.0, 0.0), cage)
